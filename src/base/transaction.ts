@@ -1,0 +1,39 @@
+/** What a device asks and what the SMMU answers (design §6): the port behind which every SMMU model stands. */
+import type { Iova, Pa, StreamId } from "./words.ts";
+
+export type Access = "read" | "write";
+
+export interface Transaction {
+  readonly sid: StreamId;
+  /** SubstreamID, where the device sends one. */
+  readonly ssid?: number;
+  readonly op: Access;
+  readonly iova: Iova;
+  /** Bytes; the transaction does not cross a 4 KiB boundary. */
+  readonly size: number;
+  /** Privileged; PCIe requests without PASID are not (IHI 0070, transaction attributes). */
+  readonly priv?: boolean;
+  /** Instruction fetch. */
+  readonly instr?: boolean;
+}
+
+/** An event record (IHI 0070 "Event records"), with only the fields that its type defines. */
+export interface EventRecord {
+  readonly type: string;
+  readonly sid: StreamId;
+  readonly ssid?: number;
+  readonly iova?: bigint;
+  readonly s2?: boolean;
+  readonly class?: "CD" | "TT" | "IN";
+  readonly rnw?: boolean;
+  readonly ipa?: bigint;
+  readonly fetch?: bigint;
+  readonly stag?: number;
+  /** The 32 bytes as recorded, four 64-bit words. */
+  readonly raw: readonly [bigint, bigint, bigint, bigint];
+}
+
+export type Outcome =
+  | { readonly result: "ok"; readonly pa: Pa }
+  /** Terminated; `event` is absent when the architecture records none. */
+  | { readonly result: "abort"; readonly event?: EventRecord };

@@ -1,0 +1,58 @@
+/**
+ * The rooms of the tree and who may import whom. `test/architecture.test.ts` walks every import against this table,
+ * so a new arrow is a decision made here and not a line that slipped in.
+ */
+export interface Room {
+  readonly name: string;
+  /** Path prefix from the root; the longest matching prefix decides. */
+  readonly path: string;
+  readonly holds: string;
+  /** Names of rooms it may import from, besides itself. */
+  readonly imports: readonly string[];
+  /** npm packages and `node:` modules its files may import. Prefixes; `effect/` allows every subpath. */
+  readonly packages: readonly string[];
+}
+
+export const rooms: readonly Room[] = [
+  { name: "base", path: "src/base", holds: "words, bit layouts, state tables, diagnostics, the types that cross rooms", imports: [], packages: ["immer"] },
+  { name: "specs", path: "specs", holds: "what is given, not computed: record layouts, refusal codes, example systems", imports: ["base"], packages: [] },
+  { name: "smmuv3", path: "src/smmuv3", holds: "the SMMU as the architecture describes it", imports: ["base", "specs"], packages: ["node:zlib"] },
+  { name: "kernel", path: "src/kernel", holds: "capabilities, invocations, the driver that compiles decisions into steps; never the walker", imports: ["base", "specs"], packages: [] },
+  { name: "kernel api", path: "src/kernel/api.ts", holds: "the three verbs a subject has", imports: ["kernel", "base", "specs"], packages: [] },
+  { name: "user", path: "src/user", holds: "programs of components and managers: cptrs and words only", imports: ["base", "specs", "kernel api"], packages: [] },
+  { name: "firmware", path: "src/firmware", holds: "device tree: bytes to tree, tree to topology", imports: ["base"], packages: [] },
+  {
+    name: "system",
+    path: "src/system",
+    holds: "spec to resolved to layout to first state to scaled first state",
+    imports: ["base", "specs", "firmware", "kernel"],
+    packages: ["effect/", "yaml", "fastest-levenshtein", "node:crypto"],
+  },
+  {
+    name: "generate",
+    path: "src/generate",
+    holds: "view models and Handlebars rendering",
+    imports: ["base", "specs", "firmware", "system"],
+    packages: ["handlebars", "node:fs", "node:url", "node:path"],
+  },
+  {
+    name: "check",
+    path: "src/check",
+    holds: "model, properties, strategies, traces",
+    imports: ["base", "specs", "smmuv3", "kernel", "kernel api", "user", "firmware", "system"],
+    packages: ["node:crypto", "immer"],
+  },
+  {
+    name: "cli",
+    path: "src/cli",
+    holds: "commands and rendering; where Effect runs",
+    imports: ["base", "specs", "smmuv3", "kernel", "kernel api", "user", "firmware", "system", "generate", "check"],
+    packages: ["effect/", "@effect/platform-node/", "@babel/code-frame", "node:"],
+  },
+];
+
+/** The room a file belongs to, by the longest prefix. */
+export const roomOf = (file: string): Room | undefined =>
+  rooms
+    .filter((room) => file === room.path || file.startsWith(`${room.path}/`))
+    .toSorted((a, b) => b.path.length - a.path.length)[0];
