@@ -1,0 +1,74 @@
+/**
+ * Commands: two 64-bit words each.
+ * Source: IHI 0070 "Commands"; Linux arm-smmu-v3.h CMDQ_*.
+ */
+import { layout } from "../../src/base/layout.ts";
+
+/** Opcodes, word 0 bits 7:0. `needs`: the feature without which the command is illegal (CERROR_ILL). */
+export const opcodes = {
+  PREFETCH_CONFIG: { code: 0x01 },
+  PREFETCH_ADDR: { code: 0x02 },
+  CFGI_STE: { code: 0x03 },
+  CFGI_STE_RANGE: { code: 0x04 },
+  CFGI_CD: { code: 0x05, needs: "S1P" },
+  CFGI_CD_ALL: { code: 0x06, needs: "S1P" },
+  CFGI_VMS_PIDM: { code: 0x07, needs: "MPAM" },
+  TLBI_NH_ALL: { code: 0x10, needs: "S1P" },
+  TLBI_NH_ASID: { code: 0x11, needs: "S1P" },
+  TLBI_NH_VA: { code: 0x12, needs: "S1P" },
+  TLBI_NH_VAA: { code: 0x13, needs: "S1P" },
+  TLBI_EL3_ALL: { code: 0x18, needs: "secure" },
+  TLBI_EL3_VA: { code: 0x1a, needs: "secure" },
+  TLBI_EL2_ALL: { code: 0x20, needs: "HYP" },
+  TLBI_EL2_ASID: { code: 0x21, needs: "HYP" },
+  TLBI_EL2_VA: { code: 0x22, needs: "HYP" },
+  TLBI_EL2_VAA: { code: 0x23, needs: "HYP" },
+  TLBI_S12_VMALL: { code: 0x28, needs: "S2P" },
+  TLBI_S2_IPA: { code: 0x2a, needs: "S2P" },
+  TLBI_NSNH_ALL: { code: 0x30 },
+  ATC_INV: { code: 0x40, needs: "ATS" },
+  PRI_RESP: { code: 0x41, needs: "PRI" },
+  RESUME: { code: 0x44, needs: "stall" },
+  STALL_TERM: { code: 0x45, needs: "stall" },
+  SYNC: { code: 0x46 },
+} as const satisfies Readonly<Record<string, { readonly code: number; readonly needs?: string }>>;
+export type CommandName = keyof typeof opcodes;
+
+const SOURCE = 'IHI 0070 "Commands"';
+const op = { at: [7, 0], doc: "opcode" } as const;
+const ssec = { at: [10, 10], doc: "for a Secure stream; illegal on the Non-secure queue" } as const;
+
+/** The words common to all commands. */
+export const Command = layout("Command", 2, SOURCE, { Op: op, SSec: ssec });
+
+/** CFGI_STE, CFGI_STE_RANGE. */
+export const CommandCfgi = layout("CMD_CFGI_STE", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  SID: { at: [63, 32], doc: "StreamID" },
+  Leaf: { word: 1, at: [0, 0], doc: "CFGI_STE: the level-1 descriptor stays; RANGE: bit 0 of Range" },
+  RangeHigh: { word: 1, at: [4, 1], doc: "CFGI_STE_RANGE: bits 4:1 of Range; 2^(Range+1) entries, 31 is all" },
+});
+
+/** TLBI_S12_VMALL, TLBI_S2_IPA and the stage-1 invalidations. */
+export const CommandTlbi = layout("CMD_TLBI", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  Num: { at: [16, 12], doc: "range: number of units minus one" },
+  Scale: { at: [24, 20], doc: "range: log2 of the unit in granules" },
+  VMID: { at: [47, 32], doc: "VMID" },
+  ASID: { at: [63, 48], doc: "ASID (stage-1 commands)" },
+  Leaf: { word: 1, at: [0, 0], doc: "only last-level entries" },
+  TTL: { word: 1, at: [9, 8], doc: "level hint" },
+  TG: { word: 1, at: [11, 10], doc: "granule of a range; 0: one address", is: { none: 0, "4K": 1, "16K": 2, "64K": 3 } },
+  Address: { word: 1, at: [63, 12], unit: 4096, doc: "IPA or VA" },
+});
+
+export const CommandSync = layout("CMD_SYNC", 2, SOURCE, {
+  Op: op,
+  CS: { at: [13, 12], doc: "completion signal; 3 is illegal", is: { none: 0, irq: 1, sev: 2 } },
+  MSH: { at: [23, 22], doc: "shareability of the MSI" },
+  MSIAttr: { at: [27, 24], doc: "memory type of the MSI" },
+  MSIData: { at: [63, 32], doc: "MSI payload" },
+  MSIAddress: { word: 1, at: [51, 2], unit: 4, doc: "MSI address" },
+});

@@ -1,0 +1,113 @@
+/**
+ * Registers, Non-secure page 0: byte offsets and fields.
+ * Source: IHI 0070 "Register formats"; identification values of QEMU 10.0 hw/arm/smmuv3.c as read from a running machine.
+ */
+import { layout } from "../../src/base/layout.ts";
+
+const SOURCE = 'IHI 0070 "Register formats"';
+
+export const offsets = {
+  IDR0: 0x00,
+  IDR1: 0x04,
+  IDR3: 0x0c,
+  IDR5: 0x14,
+  AIDR: 0x1c,
+  CR0: 0x20,
+  CR0ACK: 0x24,
+  CR1: 0x28,
+  CR2: 0x2c,
+  GBPA: 0x44,
+  STRTAB_BASE: 0x80,
+  STRTAB_BASE_CFG: 0x88,
+} as const;
+
+export const Idr0 = layout("SMMU_IDR0", 1, SOURCE, {
+  S2P: { at: [0, 0], doc: "stage 2 is there" },
+  S1P: { at: [1, 1], doc: "stage 1 is there" },
+  TTF: { at: [3, 2], doc: "table formats", is: { aarch32: 1, aarch64: 2, both: 3 } },
+  COHACC: { at: [4, 4], doc: "coherent walks and queues" },
+  BTM: { at: [5, 5], doc: "broadcast TLB maintenance" },
+  HTTU: { at: [7, 6], doc: "hardware update of access flag and dirty state" },
+  DORMHINT: { at: [8, 8], doc: "dormant hint" },
+  HYP: { at: [9, 9], doc: "EL2 StreamWorlds" },
+  ATS: { at: [10, 10], doc: "PCIe ATS" },
+  NS1ATS: { at: [11, 11], doc: "split-stage ATS is not there" },
+  ASID16: { at: [12, 12], doc: "16-bit ASIDs" },
+  MSI: { at: [13, 13], doc: "message-signalled interrupts" },
+  SEV: { at: [14, 14], doc: "SYNC can signal an event" },
+  ATOS: { at: [15, 15], doc: "address translation operations" },
+  PRI: { at: [16, 16], doc: "page request interface" },
+  VMW: { at: [17, 17], doc: "VMID wildcards" },
+  VMID16: { at: [18, 18], doc: "16-bit VMIDs" },
+  CD2L: { at: [19, 19], doc: "two-level CD tables" },
+  VATOS: { at: [20, 20], doc: "virtual ATOS page" },
+  TTENDIAN: { at: [22, 21], doc: "table endianness", is: { mixed: 0, little: 2, big: 3 } },
+  ATSRECERR: { at: [23, 23], doc: "ATS errors are recorded" },
+  STALL_MODEL: { at: [25, 24], doc: "stalling", is: { stallOrTerminate: 0, terminate: 1, stall: 2 } },
+  TERM_MODEL: { at: [26, 26], doc: "CD.A must be 1" },
+  ST_LEVEL: { at: [28, 27], doc: "stream tables", is: { linear: 0, twoLevel: 1 } },
+  RME: { at: [30, 30], doc: "realm management" },
+});
+
+export const Idr1 = layout("SMMU_IDR1", 1, SOURCE, {
+  SIDSIZE: { at: [5, 0], doc: "bits of a StreamID" },
+  SSIDSIZE: { at: [10, 6], doc: "bits of a SubstreamID" },
+  PRIQS: { at: [15, 11], doc: "log2 of the longest PRI queue" },
+  EVENTQS: { at: [20, 16], doc: "log2 of the longest event queue" },
+  CMDQS: { at: [25, 21], doc: "log2 of the longest command queue" },
+  ATTR_PERMS_OVR: { at: [26, 26], doc: "permission overrides" },
+  ATTR_TYPES_OVR: { at: [27, 27], doc: "attribute overrides" },
+  REL: { at: [28, 28], doc: "preset bases are relative" },
+  QUEUES_PRESET: { at: [29, 29], doc: "queue bases are fixed" },
+  TABLES_PRESET: { at: [30, 30], doc: "table bases are fixed" },
+  ECMDQ: { at: [31, 31], doc: "enhanced command queues" },
+});
+
+export const Idr5 = layout("SMMU_IDR5", 1, SOURCE, {
+  OAS: { at: [2, 0], doc: "output address size", is: { "32": 0, "36": 1, "40": 2, "42": 3, "44": 4, "48": 5, "52": 6 } },
+  GRAN4K: { at: [4, 4], doc: "4 KiB granule" },
+  GRAN16K: { at: [5, 5], doc: "16 KiB granule" },
+  GRAN64K: { at: [6, 6], doc: "64 KiB granule" },
+  VAX: { at: [11, 10], doc: "virtual address size", is: { "48": 0, "52": 1 } },
+  STALL_MAX: { at: [31, 16], doc: "most outstanding stalls" },
+});
+
+export const Cr0 = layout("SMMU_CR0", 1, SOURCE, {
+  SMMUEN: { at: [0, 0], doc: "translate; otherwise GBPA decides" },
+  PRIQEN: { at: [1, 1], doc: "PRI queue" },
+  EVENTQEN: { at: [2, 2], doc: "event queue" },
+  CMDQEN: { at: [3, 3], doc: "command queue" },
+  ATSCHK: { at: [4, 4], doc: "check translated requests" },
+  VMW: { at: [8, 6], doc: "VMID wildcard" },
+});
+
+export const Cr2 = layout("SMMU_CR2", 1, SOURCE, {
+  E2H: { at: [0, 0], doc: "EL2 StreamWorlds use E2H" },
+  RECINVSID: { at: [1, 1], doc: "record C_BAD_STREAMID" },
+  PTM: { at: [2, 2], doc: "do not take part in broadcast TLB maintenance" },
+});
+
+export const Gbpa = layout("SMMU_GBPA", 1, SOURCE, {
+  MemAttr: { at: [3, 0], doc: "memory type" },
+  MTCFG: { at: [4, 4], doc: "override the memory type" },
+  ALLOCCFG: { at: [11, 8], doc: "allocation hints" },
+  SHCFG: { at: [13, 12], doc: "shareability" },
+  PRIVCFG: { at: [17, 16], doc: "privilege" },
+  INSTCFG: { at: [19, 18], doc: "instruction/data" },
+  ABORT: { at: [20, 20], doc: "abort what comes while SMMUEN=0" },
+  Update: { at: [31, 31], doc: "write 1 to change the register; reads 0 once done" },
+});
+
+export const StrtabBase = layout("SMMU_STRTAB_BASE", 1, SOURCE, {
+  ADDR: { at: [51, 6], unit: 64, doc: "physical address of the stream table, aligned to its size" },
+  RA: { at: [62, 62], doc: "read-allocate hint" },
+});
+
+export const StrtabBaseCfg = layout("SMMU_STRTAB_BASE_CFG", 1, SOURCE, {
+  LOG2SIZE: { at: [5, 0], doc: "log2 of the number of streams" },
+  SPLIT: { at: [10, 6], doc: "StreamID bits of the second level" },
+  FMT: { at: [17, 16], doc: "table shape", is: { linear: 0, twoLevel: 1 } },
+});
+
+/** QEMU 10.0 `virt`, nested: what the identification registers read. */
+export const qemuVirtIdentification = { IDR0: 0x0d44101b, IDR1: 0x02730010, IDR3: 0x1414, IDR5: 0x74, AIDR: 1 } as const;

@@ -1,0 +1,114 @@
+/**
+ * The model that is explored: the booted kernel on packed states, the SMMU machine beside it, and every invocation of
+ * every untrusted subject between. At coarse grain an invocation runs whole; the SMMU may fetch after every step all the
+ * same, because the machine closes its may-cache set then (design D5, D6).
+ */
+import { impossible } from "../base/diagnostic.ts";
+import { type Packed, packed } from "../base/state.ts";
+import type { Step } from "../base/step.ts";
+import { forEachInstance } from "../kernel/instances.ts";
+import type { Invocation, Request } from "../kernel/invocation.ts";
+import { invocations, refusedBy } from "../kernel/invocations.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { KernelShape } from "../kernel/state.ts";
+import { createMachine, type MachineRun, type MachineState } from "../smmuv3/machine.ts";
+import type { Booted } from "../system/boot.ts";
+import type { Explorable } from "./breadth.ts";
+import { Coverage } from "./coverage.ts";
+import { type Property, type View, viewer } from "./properties.ts";
+
+export interface Model extends Explorable {
+  readonly booted: Booted;
+  readonly machine: MachineRun;
+  readonly packed: Packed<KernelShape>;
+  /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
+  readonly kernel: Kernel;
+  readonly coverage: Coverage;
+  readonly properties: readonly Property[];
+  /** Subjects whose invocations are explored. */
+  readonly subjects: readonly number[];
+  readonly machineAt: (states: Uint32Array, at: number) => MachineState;
+  /** The state at `at` as the properties see it; valid until the next call into the model. */
+  readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** Runs one instance on the window: the steps it gave the SMMU, and the machine after them. */
+  readonly run: (definition: Invocation, request: Request, before: MachineState) => { readonly steps: readonly Step[]; readonly after: MachineState };
+}
+
+/** Builds the model of a booted system. `properties` are judged in every state. */
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may"): Model => {
+  const { plan, profile, driver, shape } = booted;
+  const view = packed(shape);
+  const machine = createMachine({ smmus: plan.smmus.map(() => ({})), cacheMode });
+  let emitted: Step[] = [];
+  const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
+  const coverage = new Coverage(invocations);
+  const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const ids = view.tables.machine.at(0);
+  const setMachine = (state: MachineState): void => {
+    ids.image = state.imageId;
+    ids.cache = state.cacheId;
+  };
+  const load = (states: Uint32Array, at: number): void => {
+    for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
+  };
+  const machineInWindow = (): MachineState => machine.state(ids.image, ids.cache) ?? impossible("a state names a machine that this run never met");
+
+  const first = machine.executeAll(machine.start, booted.steps);
+  const initial = new Uint32Array(view.words);
+  view.pack(booted.state, initial, 0);
+  load(initial, 0);
+  setMachine(first);
+  initial.set(view.window);
+
+  const run: Model["run"] = (definition, request, before) => {
+    emitted = [];
+    definition.effect(kernel, request);
+    const after = machine.executeAll(before, emitted);
+    setMachine(after);
+    return { steps: emitted, after };
+  };
+  const viewOf = viewer(booted, kernel, machine);
+
+  return {
+    booted,
+    machine,
+    packed: view,
+    kernel,
+    coverage,
+    properties,
+    subjects,
+    words: view.words,
+    initial,
+    run,
+    machineAt: (states, at) => {
+      load(states, at);
+      return machineInWindow();
+    },
+    viewAt: (states, at) => {
+      load(states, at);
+      return viewOf(machineInWindow());
+    },
+    expand: (states, at, visit) => {
+      load(states, at);
+      const before = machineInWindow();
+      let ordinal = -1;
+      forEachInstance(kernel, subjects, (_, definition, request) => {
+        ordinal += 1;
+        const refused = refusedBy(kernel, definition, request);
+        coverage.count(definition, refused?.refusal);
+        if (refused !== undefined) return;
+        const { steps } = run(definition, request, before);
+        visit(view.window, ordinal, steps.length);
+        load(states, at);
+      });
+    },
+    judge: (states, at) => {
+      load(states, at);
+      const seen = viewOf(machineInWindow());
+      coverage.see(seen);
+      let violated = 0;
+      for (const [bit, property] of properties.entries()) if (property.violation(seen) !== undefined) violated |= 1 << bit;
+      return violated;
+    },
+  };
+};

@@ -1,0 +1,245 @@
+/**
+ * The properties (design §5): each a sentence for people and a predicate over one state, which is the kernel's tables
+ * and what the SMMU could make of the bits and of everything it may have cached.
+ */
+import { NONE } from "../base/state.ts";
+import type { Access } from "../base/transaction.ts";
+import { hex, PAGE_BYTES, pageOf } from "../base/words.ts";
+import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
+import { CNODE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from "../kernel/capability.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { tableAt } from "../kernel/vspace.ts";
+import { ENTRY_PAGE } from "../kernel/state.ts";
+import type { MachineRun, MachineState } from "../smmuv3/machine.ts";
+import type { Reach, ReachStream, Target, Via } from "../smmuv3/reach.ts";
+import type { Booted } from "../system/boot.ts";
+import type { LayoutDmaPath } from "../system/layout.ts";
+import { authorityOf, regionAt } from "./authority.ts";
+
+/** What is wrong in a state, and the transaction that shows it. */
+export interface Violation {
+  readonly message: string;
+  readonly witness: Witness;
+}
+export interface Witness {
+  readonly smmu: number;
+  readonly sid: number;
+  readonly iova?: bigint;
+  readonly op: Access;
+  readonly pa?: bigint;
+  readonly via: readonly Via[];
+}
+
+/** One state, as a property sees it. */
+export interface View {
+  readonly booted: Booted;
+  readonly kernel: Kernel;
+  readonly machine: MachineState;
+  /** Through the bits and the may-cache set. */
+  readonly reach: Reach;
+  /** Through the bits alone. */
+  readonly cold: Reach;
+  readonly may: (sid: number, address: bigint, access: Access) => boolean;
+  /** What stands in the page by the capabilities that exist; NULL when it is free. */
+  readonly standing: (address: bigint) => number;
+  readonly reaches: (path: LayoutDmaPath) => boolean;
+}
+
+export const propertyNames = ["dma-confinement", "no-dangling", "fail-closed", "refinement"] as const;
+export type PropertyName = (typeof propertyNames)[number];
+
+export interface Property {
+  readonly name: PropertyName;
+  readonly sentence: string;
+  /** The first violation in declared order, or undefined. */
+  readonly violation: (view: View) => Violation | undefined;
+}
+
+const accesses = (target: Target): Access[] => [...(target.read ? (["read"] as const) : []), ...(target.write ? (["write"] as const) : [])];
+
+/** The layout's stream behind a reach entry, or NONE for a stream that no component was given. */
+const sidOf = (view: View, stream: ReachStream): number =>
+  view.kernel.plan.sids.findIndex(({ smmu, sid }) => smmu === stream.smmu && sid === stream.sid);
+const streamName = (view: View, stream: ReachStream): string => {
+  const sid = sidOf(view, stream);
+  return sid === NONE ? `stream ${hex(stream.sid)}` : `${view.kernel.plan.sids[sid]!.name} (stream ${hex(stream.sid)})`;
+};
+const regionName = (view: View, address: bigint): string => regionAt(view.booted.layout, address)?.name ?? "memory of no region";
+const witness = (stream: ReachStream, op: Access, target?: Target): Witness => ({
+  smmu: stream.smmu,
+  sid: stream.sid,
+  op,
+  ...(target === undefined ? {} : { iova: target.iova, pa: target.pa }),
+  via: target?.via ?? [],
+});
+
+/** The first page of a target that fails a test; targets may be blocks of many pages. */
+const failingPage = (target: Target, fails: (address: bigint) => boolean): bigint | undefined => {
+  for (let at: bigint = target.pa; at < target.pa + target.size; at += PAGE_BYTES) if (fails(at)) return at;
+  return undefined;
+};
+const atPage = (target: Target, address: bigint): Target => ({ ...target, iova: target.iova + (address - target.pa), pa: address, size: PAGE_BYTES });
+
+/** First finding over every stream, target and access. */
+const firstTarget = (
+  streams: readonly ReachStream[],
+  find: (stream: ReachStream, target: Target, access: Access) => Violation | undefined,
+): Violation | undefined => {
+  for (const stream of streams)
+    for (const target of stream.targets)
+      for (const access of accesses(target)) {
+        const found = find(stream, target, access);
+        if (found !== undefined) return found;
+      }
+  return undefined;
+};
+
+const dmaConfinement: Property = {
+  name: "dma-confinement",
+  sentence: "A device reaches only memory that its owner owns or that was shared with it, whatever the SMMU may have cached.",
+  violation: (view) =>
+    firstTarget(view.reach.streams, (stream, target, access) => {
+      const sid = sidOf(view, stream);
+      const page = failingPage(target, (address) => sid === NONE || !view.may(sid, address, access));
+      if (page === undefined) return undefined;
+      const owner = regionAt(view.booted.layout, page)?.owner;
+      const whose = owner === undefined ? "" : ` of ${view.booted.layout.components[owner]!.name}`;
+      return {
+        message: `${streamName(view, stream)} can ${access} ${hex(page)}, in ${regionName(view, page)}${whose}, which it has no authority over`,
+        witness: witness(stream, access, atPage(target, page)),
+      };
+    }),
+};
+
+const noDangling: Property = {
+  name: "no-dangling",
+  sentence: "No device reaches memory that is free or has become another object, and the SMMU walks no table that is one no more.",
+  violation: (view) =>
+    firstTarget(view.reach.streams, (stream, target, access) => {
+      const page = failingPage(target, (address) => view.standing(address) !== FRAME);
+      if (page === undefined) return undefined;
+      const what = view.standing(page) === NULL ? "free memory" : "memory that is a kernel object now";
+      return { message: `${streamName(view, stream)} can ${access} ${hex(page)} (${regionName(view, page)}), which is ${what}`, witness: witness(stream, access, atPage(target, page)) };
+    }) ?? danglingTable(view),
+};
+
+const danglingTable = (view: View): Violation | undefined => {
+  const table = view.reach.tables.find(({ pa }) => {
+    const standing = view.standing(pa);
+    return standing !== PAGE_TABLE && standing !== VSPACE;
+  });
+  if (table === undefined) return undefined;
+  const what = view.standing(table.pa) === NULL ? "free memory" : "another object now";
+  return {
+    message: `the SMMU may walk the page table at ${hex(table.pa)} (${regionName(view, table.pa)}), which is ${what}`,
+    witness: { smmu: table.smmu, sid: table.sid, op: "read", pa: table.pa, via: table.via },
+  };
+};
+
+const failClosed: Property = {
+  name: "fail-closed",
+  sentence: "A stream that is unbound, or whose bank has no VSpace, aborts silently; a fault on a bound one is recorded; nothing bypasses.",
+  violation: (view) => {
+    for (const stream of view.reach.streams) {
+      const sid = sidOf(view, stream);
+      const open = sid !== NONE && vspaceOf(view.kernel, sid) !== NONE;
+      for (const configuration of stream.configurations) {
+        const wrong = closedWrongly(configuration, open);
+        if (wrong !== undefined) return { message: `${streamName(view, stream)} ${wrong}`, witness: { ...witness(stream, "read", stream.targets[0]), via: configuration.via } };
+      }
+    }
+    return undefined;
+  },
+};
+const closedWrongly = (configuration: ReachStream["configurations"][number], open: boolean): string | undefined => {
+  const through = configuration.cached ? "may be translated by a cached stream table entry" : "is translated";
+  if (configuration.class === "bypass") return "bypasses translation";
+  if (configuration.class === "unsupported") return "has a stage-1 configuration, which this kernel never makes";
+  if (configuration.class === "stage2" && !open) return `${through} although it is unbound or its bank has no VSpace`;
+  if (configuration.class === "stage2" && !configuration.recorded) return "has faults that are not recorded (S2R=0)";
+  return configuration.class === "illegal" && !open ? "has an illegal stream table entry instead of Config=abort" : undefined;
+};
+
+/** The VSpace a stream sees by the kernel's bindings, or NONE. */
+const vspaceOf = (kernel: Kernel, sid: number): number => {
+  const cb = boundBank(kernel, sidNode(kernel, sid));
+  if (cb === NONE) return NONE;
+  const node = kernel.tables.slot.at(cbNode(kernel, cb));
+  return node.kind === VSPACE ? node.object : NONE;
+};
+
+/** What the kernel believes a stream reaches: `iova -> pa rights` of every leaf of its VSpace. */
+const believed = (kernel: Kernel, sid: number): string[] => {
+  const vspace = vspaceOf(kernel, sid);
+  if (vspace === NONE) return [];
+  const lines: string[] = [];
+  for (const [address, iova] of kernel.plan.addresses.entries()) {
+    const entry = kernel.tables.entry.at(kernel.plan.entryAt(vspace, 3, address));
+    if (entry.kind !== ENTRY_PAGE || entry.rights === KERNEL_ONLY || tableAt(kernel, vspace, address, 3) < 0) continue;
+    lines.push(`${hex(iova)} -> ${hex(kernel.plan.pages[entry.page]!.pa)} ${entry.rights === READ_WRITE ? "rw" : "r"}`);
+  }
+  return lines;
+};
+const walked = (stream: ReachStream | undefined): string[] =>
+  (stream?.targets ?? []).flatMap((target) => {
+    const lines: string[] = [];
+    const rights = `${target.read ? "r" : ""}${target.write ? "w" : ""}`;
+    for (let at = 0n; at < target.size && rights !== ""; at += PAGE_BYTES) lines.push(`${hex(target.iova + at)} -> ${hex(target.pa + at)} ${rights}`);
+    return lines;
+  });
+
+const refinement: Property = {
+  name: "refinement",
+  sentence: "Walking the bits in memory gives exactly what the kernel's own tables say, for every stream.",
+  violation: (view) => {
+    const { plan } = view.kernel;
+    for (const [sid, { smmu, sid: number }] of plan.sids.entries()) {
+      const stream = view.cold.streams.find((candidate) => candidate.smmu === smmu && candidate.sid === number);
+      const bits = walked(stream);
+      const belief = believed(view.kernel, sid);
+      if (bits.length === belief.length && bits.every((line, index) => line === belief[index])) continue;
+      const differs = bits.find((line) => !belief.includes(line)) ?? belief.find((line) => !bits.includes(line)) ?? "the order of the leaves";
+      const side = bits.includes(differs) ? "the bits say" : "the kernel says";
+      const target = stream?.targets.find(({ iova }) => differs.startsWith(`${hex(iova)} `));
+      return {
+        message: `${plan.sids[sid]!.name} (stream ${hex(number)}): ${side} ${differs}, and the other side does not`,
+        witness: { smmu, sid: number, op: "read", ...(target === undefined ? {} : { iova: target.iova, pa: target.pa }), via: target?.via ?? [] },
+      };
+    }
+    return undefined;
+  },
+};
+
+export const properties: readonly Property[] = [dmaConfinement, noDangling, failClosed, refinement];
+
+/** Makes views of states of one model; what depends on the machine alone is remembered by its id. */
+export const viewer = (booted: Booted, kernel: Kernel, machineRun: MachineRun): ((machine: MachineState) => View) => {
+  const may = authorityOf(booted.layout);
+  const pageIndex = new Map(kernel.plan.pages.map(({ pa }, page) => [pa as bigint, page]));
+  const standing = (address: bigint): number => {
+    const page = pageIndex.get(pageOf(address));
+    if (page === undefined) return NULL;
+    const { slot } = kernel.tables;
+    if (slot.some(({ kind, object }) => kind === FRAME && object === page)) return FRAME;
+    if (slot.some(({ kind, object }) => kind === PAGE_TABLE && object === page)) return PAGE_TABLE;
+    if (slot.some(({ kind, object }) => kind === VSPACE && kernel.plan.vspaces[object]!.page === page)) return VSPACE;
+    return slot.some(({ kind, object }) => kind === CNODE && kernel.plan.cnodes[object]!.page === page) ? CNODE : NULL;
+  };
+  return (machine) => {
+    const reach = machineRun.reach(machine);
+    return {
+      booted,
+      kernel,
+      machine,
+      reach,
+      cold: machineRun.coldReach(machine),
+      may,
+      standing,
+      reaches: ({ sid, iova, pa, access }) => {
+        const { smmu, sid: number } = booted.layout.sids[sid]!;
+        const stream = reach.streams.find((candidate) => candidate.smmu === smmu && candidate.sid === number);
+        return (stream?.targets ?? []).some((target) => iova >= target.iova && iova < target.iova + target.size && target.pa + (iova - target.iova) === pa && target[access]);
+      },
+    };
+  };
+};

@@ -1,0 +1,75 @@
+/**
+ * What user level can do to this kernel: a subject invokes a cptr with a label, words and cptrs, and gets an error and
+ * words back. No row, table or object leaves this file, so a program in src/user can only name what it holds.
+ */
+import { NONE } from "../base/state.ts";
+import type { ErrorName } from "../../specs/sel4/error.ts";
+import { CNODE, NULL } from "./capability.ts";
+import { resolve } from "./cspace.ts";
+import { dispatchRefusals, invocations, invocationsOf, refusedBy } from "./invocations.ts";
+import type { Kernel } from "./kernel.ts";
+
+export interface Message {
+  readonly cptr: bigint;
+  readonly label: string;
+  readonly words: readonly bigint[];
+  /** Extra capabilities, as cptrs in the caller's CSpace; at most three (seL4_MsgMaxExtraCaps). */
+  readonly caps: readonly bigint[];
+}
+/** `CapFault` is no error code: the invoked cptr, or an extra one, names no slot (seL4 src/api/syscall.c). */
+export interface Answer {
+  readonly error: ErrorName | "CapFault";
+  readonly words: readonly bigint[];
+}
+
+/** Opaque to user level. */
+export interface Subject {
+  readonly invoke: (message: Message) => Answer;
+}
+
+const WORD = 64;
+const MAX_EXTRA_CAPS = 3;
+
+/** A subject's own root CNode, as a row of the slot table: the capability its thread's CSpace root is a copy of. */
+const rootRow = (kernel: Kernel, subject: number): number => {
+  const { cnode } = kernel.plan.subjects[subject]!;
+  let root = NONE;
+  kernel.tables.slot.forEach((slot, row) => {
+    if (root === NONE && slot.kind === CNODE && slot.object === cnode && kernel.plan.guards[slot.guard]!.size + kernel.plan.cnodes[cnode]!.radix === WORD) root = row;
+  });
+  return root;
+};
+
+/** The row that a cptr names in a subject's CSpace, or NONE. The thread keeps its root when the slot's copy is deleted. */
+export const slotOfCptr = (kernel: Kernel, subject: number, cptr: bigint): number => {
+  const root = rootRow(kernel, subject);
+  if (root !== NONE) {
+    const found = resolve(kernel, root, cptr, WORD);
+    return found.fault === undefined ? found.row : NONE;
+  }
+  const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
+  const index = cptr < 1n << BigInt(cnode.radix) ? cnode.indices.indexOf(Number(cptr)) : -1;
+  return index < 0 ? NONE : cnode.firstRow + index;
+};
+
+/** Decodes and runs one message for a subject. */
+export const invoke = (kernel: Kernel, subject: number, message: Message): Answer => {
+  const target = slotOfCptr(kernel, subject, message.cptr);
+  const caps = message.caps.slice(0, MAX_EXTRA_CAPS).map((cptr) => slotOfCptr(kernel, subject, cptr));
+  if (target === NONE || caps.includes(NONE)) return { error: "CapFault", words: [] };
+  const { kind } = kernel.tables.slot.at(target);
+  if (kind === NULL) return { error: "seL4_InvalidCapability", words: [0n] };
+  const definition = invocationsOf(kind).find(({ label }) => label === message.label);
+  if (definition === undefined) return { error: dispatchRefusals.wrongLabel.error, words: [] };
+  const request = { target, caps, words: message.words };
+  const refused = refusedBy(kernel, definition, request);
+  if (refused !== undefined) return { error: refused.refusal.error, words: refused.words };
+  definition.effect(kernel, request);
+  return { error: "seL4_NoError", words: [] };
+};
+
+/** The handle that a user-level program gets. Frozen, and closed over the kernel: there is nothing to reach through it. */
+export const subjectOf = (kernel: Kernel, subject: number): Subject => Object.freeze({ invoke: (message: Message) => invoke(kernel, subject, message) });
+
+/** Labels in declared order, for manuals and completions. */
+export const labels: readonly string[] = invocations.map(({ label }) => label);

@@ -1,0 +1,128 @@
+/**
+ * CSpace: slot lookup, and the operations that keep the derivation tree (seL4 src/object/cnode.c, src/kernel/cspace.c).
+ *
+ * seL4 keeps the tree as a doubly linked list in pre-order; here each slot names its parent. The two agree on every
+ * question an invocation asks (has it children, which are its descendants, is it the last capability to its object),
+ * and siblings have no order, so states that differ only in the order of siblings are one state.
+ */
+import { NONE } from "../base/state.ts";
+import { lookupFaults } from "../../specs/sel4/error.ts";
+import { CB, clearSlot, CNODE, copyCapability, sameObject, SID, UNTYPED } from "./capability.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Plan } from "./plan.ts";
+import type { SlotRow } from "./state.ts";
+
+/** The row of a slot, with the address bits that were left over; or the words of the lookup fault. */
+export type Lookup = { readonly row: number; readonly left: number; readonly fault?: undefined } | { readonly fault: readonly bigint[] };
+
+const mask = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
+/** One level of `resolveAddressBits`: `bits` low bits of `cptr` in a CNode with this guard. Static, so remembered. */
+const resolveLevel = (plan: Plan, cnode: number, guardIndex: number, cptr: bigint, bits: number): Lookup => {
+  const { radix, firstRow, indices } = plan.cnodes[cnode]!;
+  const guard = plan.guards[guardIndex]!;
+  const found = guard.size > bits ? NONE : Number(((cptr >> BigInt(bits - guard.size)) & mask(guard.size)) === guard.value);
+  if (found !== 1) return { fault: [lookupFaults.guardMismatch, BigInt(bits), guard.value, BigInt(guard.size)] };
+  const level = radix + guard.size;
+  if (level > bits) return { fault: [lookupFaults.depthMismatch, BigInt(bits), BigInt(level)] };
+  const index = indices.indexOf(Number((cptr >> BigInt(bits - level)) & mask(radix)));
+  // A slot that the scope leaves out reads as one that is empty and that nobody can fill.
+  return index === NONE ? { fault: [lookupFaults.missingCapability, BigInt(bits - level)] } : { row: firstRow + index, left: bits - level };
+};
+
+const remembered = new WeakMap<Plan, Map<number, Map<bigint, Lookup>>>();
+const resolveOnce = (plan: Plan, cnode: number, guard: number, cptr: bigint, bits: number): Lookup => {
+  let levels = remembered.get(plan);
+  if (levels === undefined) remembered.set(plan, (levels = new Map()));
+  const key = (cnode * plan.guards.length + guard) * 65 + bits;
+  let known = levels.get(key);
+  if (known === undefined) levels.set(key, (known = new Map()));
+  let lookup = known.get(cptr);
+  if (lookup === undefined) known.set(cptr, (lookup = resolveLevel(plan, cnode, guard, cptr, bits)));
+  return lookup;
+};
+
+/** cspace.c `resolveAddressBits`: descends CNode by CNode; a non-CNode midway ends with bits left over. */
+export const resolve = (kernel: Kernel, root: number, cptr: bigint, depth: number): Lookup => {
+  let bits = depth;
+  for (let at = kernel.tables.slot.at(root); ; ) {
+    const lookup = resolveOnce(kernel.plan, at.object, at.guard, cptr & mask(bits), bits);
+    if (lookup.fault !== undefined || lookup.left === 0) return lookup;
+    at = kernel.tables.slot.at(lookup.row);
+    if (at.kind !== CNODE) return lookup;
+    bits = lookup.left;
+  }
+};
+
+/** The row that a CNode operation names, once its refusals (lookup.ts) have passed. */
+export const slotNamed = (kernel: Kernel, root: number, index: bigint, depth: bigint): number => {
+  const lookup = resolve(kernel, root, index, Number(depth));
+  return lookup.fault === undefined ? lookup.row : NONE;
+};
+
+export const hasChildren = (kernel: Kernel, row: number): boolean => kernel.tables.slot.some((slot) => slot.parent === row);
+
+/** Is `row` below `ancestor` in the derivation tree? */
+export const isDescendant = (kernel: Kernel, row: number, ancestor: number): boolean =>
+  kernel.tables.slot.walk(kernel.tables.slot.at(row).parent, (slot, at) => (at === ancestor ? NONE : slot.parent)) === ancestor;
+
+/**
+ * No other capability names this object (cnode.c `isFinalCapability`). A component's root CNode is also held by its
+ * thread, so no capability in a slot is its last.
+ */
+export const isFinal = (kernel: Kernel, row: number): boolean => {
+  const slot = kernel.tables.slot.at(row);
+  if (slot.kind === CNODE && kernel.plan.cnodes[slot.object]!.page === NONE) return false;
+  return !kernel.tables.slot.some((other, index) => index !== row && sameObject(other, slot));
+};
+
+/** objecttype.c `isCapRevocable` for a copy made of `source`. */
+const revocableCopy = (kind: number): number => (kind === UNTYPED ? 1 : 0);
+
+/** cnode.c `cteInsert` of a derived copy: `dest` becomes a child of a revocable source, else its sibling. */
+export const insertCopy = (kernel: Kernel, source: number, dest: number, adjust?: (copy: SlotRow) => void): void => {
+  const { slot } = kernel.tables;
+  const from = slot.at(source);
+  const to = slot.at(dest);
+  copyCapability(from, to);
+  adjust?.(to);
+  to.revocable = revocableCopy(from.kind);
+  to.parent = from.revocable === 1 ? source : from.parent;
+  // cnode.c `setUntypedCapAsFull`: two capabilities must not hand out the same memory.
+  if (from.kind === UNTYPED) from.watermark = kernel.plan.untypeds[from.object]!.pages;
+};
+
+/** A new capability to an object that `parent` made or issued. */
+export const insertNew = (kernel: Kernel, parent: number, dest: number, kind: number, object: number): void => {
+  const to = kernel.tables.slot.at(dest);
+  clearSlot(to);
+  to.kind = kind;
+  to.object = object;
+  to.parent = parent;
+  // Retype marks what it makes revocable; an issued SID or CB is revocable by deviation (c) of design D7.
+  to.revocable = kind === SID || kind === CB ? Number(kernel.profile.issuedRevocable) : 1;
+};
+
+/** cnode.c `cteMove`: the capability keeps its place in the tree, and its children follow it. */
+export const move = (kernel: Kernel, source: number, dest: number): void => {
+  const { slot } = kernel.tables;
+  const from = slot.at(source);
+  const to = slot.at(dest);
+  copyCapability(from, to);
+  to.parent = from.parent;
+  to.revocable = from.revocable;
+  clearSlot(from);
+  slot.forEach((child) => {
+    if (child.parent === source) child.parent = dest;
+  });
+};
+
+/** cnode.c `emptySlot`: children become children of the parent. */
+export const emptySlot = (kernel: Kernel, row: number): void => {
+  const { slot } = kernel.tables;
+  const parent = slot.at(row).parent;
+  clearSlot(slot.at(row));
+  slot.forEach((child) => {
+    if (child.parent === row) child.parent = parent;
+  });
+};

@@ -1,0 +1,80 @@
+/**
+ * Deletion: how a capability goes, and what then happens to its object (seL4 cnode.c `cteDelete`, `cteRevoke`; objecttype.c `finaliseCap`, `Arch_finaliseCap`; smmu.c
+ * `smmu_delete_sid`, `smmu_delete_cb`, `smmu_sid_unbind`, `smmu_cb_delete_vspace`).
+ */
+import { impossible } from "../base/diagnostic.ts";
+import { cbNode, sidNode, unassign, unbind } from "./binding.ts";
+import { CB, CB_CONTROL, CNODE, FRAME, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
+import { emptySlot, isDescendant, isFinal } from "./cspace.ts";
+import { type Kernel, keeps } from "./kernel.ts";
+import type { SlotPlace } from "./plan.ts";
+import { clearVspace, unmapPage, unmapTable } from "./vspace.ts";
+
+/** What the deleted capability said. */
+interface Deleted {
+  readonly kind: number;
+  readonly object: number;
+  readonly vspace: number;
+  readonly address: number;
+}
+
+/** `place` is where the capability was, `final` whether it was the last to its object. */
+const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boolean): void => {
+  const { object, vspace, address } = deleted;
+  switch (deleted.kind) {
+    case FRAME:
+      return unmapPage(kernel, vspace, address, object, "frame-delete-invalidates");
+    case PAGE_TABLE:
+      return final ? unmapTable(kernel, vspace, address, object) : undefined;
+    case CNODE:
+      return final ? deleteContents(kernel, object) : undefined;
+    case SID:
+      if (!final) return;
+      deleteSlot(kernel, sidNode(kernel, object));
+      kernel.tables.sid.at(object).issued = 0;
+      return;
+    case CB:
+      // The kernel's copy goes: the stream is unbound (capBindSID), whether or not the bank lives on.
+      if (place.in === "sidNode") unbind(kernel, place.sid);
+      if (!final) return;
+      deleteSlot(kernel, cbNode(kernel, object));
+      kernel.tables.cb.at(object).issued = 0;
+      return;
+    case VSPACE:
+      if (place.in === "cbNode") unassign(kernel, place.cb);
+      return final ? clearVspace(kernel, object) : undefined;
+    case UNTYPED:
+    case SID_CONTROL:
+    case CB_CONTROL:
+      return;
+    default:
+      return impossible(`cannot finalise a ${kinds[deleted.kind]} capability`);
+  }
+};
+
+const deleteContents = (kernel: Kernel, cnode: number): void =>
+  kernel.tables.slot.forEach((_, row) => {
+    const place = kernel.plan.slots[row]!;
+    if (place.in === "cnode" && place.cnode === cnode) deleteSlot(kernel, row);
+  });
+
+/**
+ * cnode.c `cteDelete`. The slot is emptied before the object is finalised, so that a CNode that holds a capability to
+ * itself ends; seL4 reaches the same state by way of a zombie.
+ */
+export const deleteSlot = (kernel: Kernel, row: number): void => {
+  const slot = kernel.tables.slot.at(row);
+  if (slot.kind === NULL) return;
+  const final = isFinal(kernel, row);
+  const { kind, object, vspace, address } = slot;
+  emptySlot(kernel, row);
+  finalise(kernel, kernel.plan.slots[row]!, { kind, object, vspace, address }, final);
+};
+
+/** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */
+export const revoke = (kernel: Kernel, row: number): void =>
+  kernel.tables.slot.forEach((slot, index) => {
+    if (slot.kind === NULL || !isDescendant(kernel, index, row)) return;
+    if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
+    else deleteSlot(kernel, index);
+  });

@@ -1,0 +1,169 @@
+/**
+ * The SMMUv3 driver: turns the kernel's decisions into steps (design D3b, D5). Each function is pure: equal arguments give
+ * the very same array of the very same step objects, so that an explorer can tell step lists apart by identity.
+ *
+ * A stream table entry is one function of what the stream is bound to: V=1 Config=abort, or stage 2 with the VSpace's
+ * root and the bank's VMID. Going to abort, the word that holds V and Config goes first and is made visible before the
+ * others are cleared; going to stage 2 it goes last. A fetch that mixes old and new words is then never worse than either.
+ */
+import type { Step } from "../base/step.ts";
+import { hex, PAGE_BYTES, type Pa, pa } from "../base/words.ts";
+import { CommandCfgi, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
+import { Cr0, Cr2, Gbpa, offsets, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
+import { LeafDescriptor, TableDescriptor } from "../../specs/smmuv3/stage2.ts";
+import { Ste } from "../../specs/smmuv3/ste.ts";
+import { READ_ONLY, READ_WRITE } from "./capability.ts";
+import type { Plan } from "./plan.ts";
+
+export interface Driver {
+  /** From reset to just before SMMUEN: incoming traffic aborts, every stream table entry says abort. */
+  readonly reset: () => readonly Step[];
+  /** Clears what the caches may hold from before, then SMMUEN=1. */
+  readonly enable: () => readonly Step[];
+  readonly abortStream: (sid: number) => readonly Step[];
+  readonly routeStream: (sid: number, cb: number, vspace: number) => readonly Step[];
+  readonly invalidateVmid: (cb: number) => readonly Step[];
+  /** The first IOVA under a page-table entry. `leaf`: only the last level; otherwise table descriptors on the way, too. */
+  readonly invalidateIpa: (cb: number, entry: number, leaf: boolean) => readonly Step[];
+  readonly writePage: (table: number, entry: number, page: number, rights: number) => readonly Step[];
+  readonly writeTable: (table: number, entry: number, page: number) => readonly Step[];
+  readonly clearEntry: (table: number, entry: number) => readonly Step[];
+  readonly clearMemory: (firstPage: number, pages: number) => readonly Step[];
+}
+
+const STE_BYTES = 64n;
+const STE_WORDS = 8;
+
+/** Unbound, or bound to a bank without a VSpace: valid, and every transaction aborts without an event. */
+export const abortSte: readonly bigint[] = Ste.encode({ V: 1n, Config: "abort" });
+
+/**
+ * Bound and assigned: 44-bit stage 2, four levels of 4 KiB tables. S2R=1, S2S=0: faults abort and are recorded
+ * (design D3b). The other fields are those that Linux sets for a coherent stage-2 domain (arm-smmu-v3.c
+ * `arm_smmu_make_s2_domain_ste`).
+ */
+export const stage2Ste = (root: Pa, vmid: number): readonly bigint[] =>
+  Ste.encode({
+    V: 1n,
+    Config: "s2",
+    SHCFG: "incoming",
+    S2VMID: BigInt(vmid),
+    S2T0SZ: 20n,
+    S2SL0: 2n,
+    S2IR0: 1n,
+    S2OR0: 1n,
+    S2SH0: 3n,
+    S2TG: "4K",
+    S2PS: "44",
+    S2AA64: 1n,
+    S2PTW: 1n,
+    S2R: 1n,
+    S2TTB: root,
+  });
+
+/** A leaf: normal write-back memory, inner shareable, with the rights of the mapping. */
+export const pageDescriptor = (page: Pa, rights: number): bigint =>
+  LeafDescriptor.encode({
+    Type: "page",
+    MemAttr: "normalWriteBack",
+    S2AP: rights === READ_WRITE ? "readWrite" : rights === READ_ONLY ? "readOnly" : "none",
+    SH: "inner",
+    AF: 1n,
+    OutputAddress: page,
+  })[0]!;
+export const tableDescriptor = (page: Pa): bigint => TableDescriptor.encode({ Type: "table", NextTable: page })[0]!;
+
+const barrier: Step = { kind: "barrier" };
+
+/** Remembers by a small-integer key, so that equal decisions are identical step lists. */
+const remember = (make: (...key: number[]) => Step[]): ((...key: number[]) => readonly Step[]) => {
+  const known = new Map<string, readonly Step[]>();
+  return (...key) => {
+    const name = key.join(" ");
+    let steps = known.get(name);
+    if (steps === undefined) known.set(name, (steps = Object.freeze(make(...key))));
+    return steps;
+  };
+};
+
+const command = (smmu: number, words: readonly bigint[], what: string): Step => ({ kind: "command", smmu, words: [words[0]!, words[1]!], what });
+const register = (smmu: number, offset: number, value: bigint, size: 4 | 8 = 4): Step => ({ kind: "register", smmu, offset, value, size });
+
+/** The steps of one system: a driver knows where its tables are. */
+export const createDriver = (plan: Plan): Driver => {
+  const pageAt = (page: number): Pa => plan.pages[page]!.pa;
+  const steAt = (sid: number): Pa => {
+    const { smmu, sid: number } = plan.sids[sid]!;
+    return pa(plan.smmus[smmu]!.streamTable + BigInt(number) * STE_BYTES);
+  };
+  const storeSte = (sid: number, word: number, value: bigint): Step => ({
+    kind: "store",
+    addr: pa(steAt(sid) + BigInt(word * 8)),
+    value,
+    what: `STE[${hex(plan.sids[sid]!.sid)}].dw${word}`,
+  });
+  const invalidateSte = (sid: number): Step[] => {
+    const { smmu, sid: number } = plan.sids[sid]!;
+    const words = CommandCfgi.encode({ Op: BigInt(opcodes.CFGI_STE.code), SID: BigInt(number), Leaf: 1n });
+    return [barrier, command(smmu, words, `CFGI_STE ${hex(number)}`), { kind: "sync", smmu }];
+  };
+  const storeEntry = (table: number, entry: number, value: bigint): Step => {
+    const { level, index, vspace } = plan.entries[entry]!;
+    return { kind: "store", addr: pa(pageAt(table) + BigInt(index * 8)), value, what: `L${level}[${index}] of ${plan.vspaces[vspace]!.name}` };
+  };
+  const tlbi = (cb: number, fields: Parameters<typeof CommandTlbi.encode>[0], what: string): Step[] => {
+    const { smmu, vmid } = plan.cbs[cb]!;
+    return [barrier, command(smmu, CommandTlbi.encode({ VMID: BigInt(vmid), ...fields }), `${what} VMID ${vmid}`), { kind: "sync", smmu }];
+  };
+  const otherWords = (sid: number, ste: readonly bigint[]): Step[] => Array.from({ length: STE_WORDS - 1 }, (_, n) => storeSte(sid, n + 1, ste[n + 1]!));
+
+  const abortStream = remember((sid) => [storeSte(sid!, 0, abortSte[0]!), ...invalidateSte(sid!), ...otherWords(sid!, abortSte)]);
+  const routeStream = remember((sid, cb, vspace) => {
+    const ste = stage2Ste(pageAt(plan.vspaces[vspace!]!.page), plan.cbs[cb!]!.vmid);
+    return [...otherWords(sid!, ste), barrier, storeSte(sid!, 0, ste[0]!), ...invalidateSte(sid!)];
+  });
+  const invalidateVmid = remember((cb) => tlbi(cb!, { Op: BigInt(opcodes.TLBI_S12_VMALL.code) }, "TLBI_S12_VMALL"));
+  const invalidateIpa = remember((cb, entry, leaf) =>
+    tlbi(cb!, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry!]!.address, Leaf: BigInt(leaf!) }, `TLBI_S2_IPA ${hex(plan.entries[entry!]!.address)} Leaf=${leaf}`),
+  );
+  const writePage = remember((table, entry, page, rights) => [storeEntry(table!, entry!, pageDescriptor(pageAt(page!), rights!)), barrier]);
+  const writeTable = remember((table, entry, page) => [storeEntry(table!, entry!, tableDescriptor(pageAt(page!))), barrier]);
+  const clearEntry = remember((table, entry) => [storeEntry(table!, entry!, 0n), barrier]);
+  const clearMemory = remember((first, pages) => [
+    { kind: "fill", addr: pageAt(first!), size: BigInt(pages!) * PAGE_BYTES, pattern: [0n], what: `clear ${plan.pages[first!]!.name}` },
+    barrier,
+  ]);
+  return {
+    reset: () => plan.smmus.flatMap((_, smmu) => resetSteps(plan, smmu)),
+    enable: () => plan.smmus.flatMap((_, smmu) => enableSteps(smmu)),
+    abortStream: (sid) => abortStream(sid),
+    routeStream: (sid, cb, vspace) => routeStream(sid, cb, vspace),
+    invalidateVmid: (cb) => invalidateVmid(cb),
+    invalidateIpa: (cb, entry, leaf) => invalidateIpa(cb, entry, Number(leaf)),
+    writePage: (table, entry, page, rights) => writePage(table, entry, page, rights),
+    writeTable: (table, entry, page) => writeTable(table, entry, page),
+    clearEntry: (table, entry) => clearEntry(table, entry),
+    clearMemory: (firstPage, pages) => clearMemory(firstPage, pages),
+  };
+};
+
+/** Before translation is on: abort what comes (design D7 (d)), write an abort entry for every stream, name the table. */
+const resetSteps = (plan: Plan, smmu: number): Step[] => {
+  const { streamTable, log2Size } = plan.smmus[smmu]!;
+  return [
+    register(smmu, offsets.GBPA, Gbpa.encode({ ABORT: 1n, SHCFG: 1n, Update: 1n })[0]!),
+    { kind: "fill", addr: streamTable, size: STE_BYTES << BigInt(log2Size), pattern: abortSte, what: "stream table: every entry aborts" },
+    register(smmu, offsets.CR2, Cr2.encode({ RECINVSID: 1n, PTM: 1n })[0]!),
+    register(smmu, offsets.STRTAB_BASE, StrtabBase.encode({ ADDR: streamTable })[0]!, 8),
+    register(smmu, offsets.STRTAB_BASE_CFG, StrtabBaseCfg.encode({ FMT: "linear", LOG2SIZE: BigInt(log2Size) })[0]!),
+  ];
+};
+
+/** SMMUEN implies no invalidation: what the caches hold from before the boot must go first. */
+const enableSteps = (smmu: number): Step[] => [
+  barrier,
+  command(smmu, CommandCfgi.encode({ Op: BigInt(opcodes.CFGI_STE_RANGE.code), Leaf: 1n, RangeHigh: 15n }), "CFGI_ALL"),
+  command(smmu, CommandTlbi.encode({ Op: BigInt(opcodes.TLBI_NSNH_ALL.code) }), "TLBI_NSNH_ALL"),
+  { kind: "sync", smmu },
+  register(smmu, offsets.CR0, Cr0.encode({ SMMUEN: 1n })[0]!),
+];

@@ -1,0 +1,171 @@
+/**
+ * Every invocation that a subject can make in a state, with every argument of the scope (design D12): what the checker
+ * explores and what random generation draws from.
+ *
+ * Arguments come in two sorts. The good ones are combined with each other in every way. The odd ones (a wrong kind of
+ * capability, an address beyond the input size, a full destination, …) are tried one at a time, beside good ones: they
+ * can only be refused, and a refused invocation changes nothing, so their combinations lead nowhere new.
+ */
+import { objectTypes, USER_TOP } from "../../specs/sel4/object.ts";
+import { CB, CNODE, NULL, VSPACE } from "./capability.ts";
+import { guardWord } from "./cnode.ts";
+import { bankWord } from "./contextBank.ts";
+import type { CapClass, Invocation, Request, WordArgument, WordClass } from "./invocation.ts";
+import { invocationsOf } from "./invocations.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Plan, PlanCnode } from "./plan.ts";
+import { streamWord } from "./sid.ts";
+import { PAGE_CNODE_RADIX } from "./untyped.ts";
+
+/** Choices for one argument, each a list of words (a slot address has two). */
+interface Choices {
+  readonly good: readonly (readonly bigint[])[];
+  readonly odd: readonly (readonly bigint[])[];
+}
+
+const single = (values: readonly bigint[]): (readonly bigint[])[] => values.map((value) => [value]);
+
+/** Words that do not depend on the state. */
+const staticChoices = (plan: Plan): Record<WordClass, Choices> => {
+  const beyond = [USER_TOP + 1n, (1n << 64n) - 0x1000n];
+  return {
+    address: { good: single(plan.addresses), odd: single([(plan.addresses[0] ?? 0n) + 1n, ...beyond]) },
+    rights: { good: single([3n, 2n]), odd: [] },
+    guard: { good: single([...new Set(plan.guards.map(guardWord))]), odd: single([63n]) },
+    attributes: { good: single([3n]), odd: [] },
+    stream: { good: single(plan.sids.map((_, sid) => streamWord({ plan }, sid))), odd: single([0xffffffffn]) },
+    bank: { good: single(plan.cbs.map((_, cb) => bankWord({ plan }, cb))), odd: single([0xffffffffn]) },
+    type: { good: single([objectTypes.smallPage.number, objectTypes.pageTable.number, objectTypes.cnode.number]), odd: single([99n]) },
+    // size_bits and num_objects: their good values depend on the type; see retypeWords.
+    count: { good: [], odd: [] },
+  };
+};
+const remembered = new WeakMap<Plan, Record<WordClass, Choices>>();
+const choicesOf = (plan: Plan): Record<WordClass, Choices> => {
+  let choices = remembered.get(plan);
+  if (choices === undefined) remembered.set(plan, (choices = staticChoices(plan)));
+  return choices;
+};
+
+/** Slots of a CNode as (index, depth) words for a root capability with this guard. */
+const addressOf = (kernel: Kernel, root: number, index: number): readonly bigint[] => {
+  const slot = kernel.tables.slot.at(root);
+  const guard = kernel.plan.guards[slot.guard]!;
+  const { radix } = kernel.plan.cnodes[slot.object]!;
+  return [(guard.value << BigInt(radix)) | BigInt(index), BigInt(radix + guard.size)];
+};
+
+/** Empty spare slots are alike, so the first stands for all; new capabilities go nowhere else (design D12). */
+const slotChoices = (kernel: Kernel, root: number, wants: "emptySlot" | "fullSlot" | "anySlot"): Choices => {
+  const slot = kernel.tables.slot.at(root);
+  const cnode = slot.kind === CNODE ? kernel.plan.cnodes[slot.object]! : undefined;
+  if (cnode === undefined) return { good: [[0n, 64n]], odd: [] };
+  const isEmpty = (index: number) => kernel.tables.slot.at(cnode.firstRow + index).kind === NULL;
+  const at = (position: number) => addressOf(kernel, root, cnode.indices[position]!);
+  const full = cnode.indices.flatMap((_, position) => (isEmpty(position) ? [] : [at(position)]));
+  const empty = firstSpare(kernel, cnode);
+  const spare = empty === undefined ? [] : [at(empty)];
+  const depth = [addressOf(kernel, root, 0)[0]!, 0n];
+  if (wants === "emptySlot") return { good: spare, odd: [...full.slice(0, 1), depth] };
+  return { good: full, odd: [...spare, depth, [1n << 63n, 64n]] };
+};
+const firstSpare = (kernel: Kernel, cnode: PlanCnode): number | undefined =>
+  cnode.spare.find((position) => kernel.tables.slot.at(cnode.firstRow + position).kind === NULL);
+
+/** Retype's words are tied together: the size a type needs, a window in the root itself, one object at a time. */
+const retypeWords = (kernel: Kernel, root: number): Choices => {
+  const slot = kernel.tables.slot.at(root);
+  const cnode = slot.kind === CNODE ? kernel.plan.cnodes[slot.object]! : undefined;
+  const spare = cnode === undefined ? undefined : firstSpare(kernel, cnode);
+  const index = cnode === undefined || spare === undefined ? 1n : BigInt(cnode.indices[spare]!);
+  const sized = [
+    [objectTypes.smallPage.number, 0n],
+    [objectTypes.pageTable.number, 0n],
+    [objectTypes.cnode.number, BigInt(PAGE_CNODE_RADIX)],
+  ] as const;
+  const words = (type: bigint, size: bigint, depth = 0n, offset = index, count = 1n) => [type, size, 0n, depth, offset, count];
+  const odd = [words(99n, 0n), words(4n, 64n), words(4n, 0n), words(0n, 3n), words(7n, 0n, 0n, 1n << 40n), words(7n, 0n, 0n, index, 0n), words(7n, 0n, 0n, 127n, 200n), words(1n, 0n), words(7n, 0n, 65n)];
+  return { good: spare === undefined ? [] : sized.map(([type, size]) => words(type, size)), odd: spare === undefined ? [...odd, words(7n, 0n)] : odd };
+};
+
+const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE };
+
+/** Slots of a subject's root CNode to pass as an extra capability: all of the right kind, one wrong, one empty. */
+const capChoices = (kernel: Kernel, cnode: PlanCnode, of: CapClass): { good: number[]; odd: number[] } => {
+  const good: number[] = [];
+  let wrong = -1;
+  let empty = -1;
+  for (let position = 0; position < cnode.indices.length; position++) {
+    const row = cnode.firstRow + position;
+    const { kind } = kernel.tables.slot.at(row);
+    if (kind === kindOf[of]) good.push(row);
+    else if (kind === NULL) empty = empty < 0 ? row : empty;
+    else if (wrong < 0) wrong = row;
+  }
+  return { good, odd: [wrong, empty].filter((row) => row >= 0) };
+};
+
+const wordChoices = (kernel: Kernel, argument: WordArgument, target: number, caps: readonly number[]): Choices => {
+  if (!("root" in argument)) return choicesOf(kernel.plan)[argument.of];
+  const root = argument.root === "target" ? target : caps[argument.root]!;
+  return argument.of === "window" ? retypeWords(kernel, root) : slotChoices(kernel, root, argument.of);
+};
+
+/** All good tuples, then each odd choice beside the first good ones. */
+const combine = (choices: readonly Choices[], visit: (words: readonly bigint[]) => void): void => {
+  const product = (at: number, words: readonly bigint[]): void => {
+    if (at === choices.length) return visit(words);
+    for (const choice of choices[at]!.good) product(at + 1, [...words, ...choice]);
+  };
+  product(0, []);
+  for (const [at, { odd }] of choices.entries())
+    for (const choice of odd) {
+      const words = choices.flatMap((other, index) => (index === at ? choice : (other.good[0] ?? other.odd[0] ?? [])));
+      visit(words);
+    }
+};
+
+const forArguments = (kernel: Kernel, definition: Invocation, target: number, caps: readonly number[], visit: (request: Request) => void): void => {
+  // Retype's six words are chosen as one.
+  const window = definition.words.find((argument) => argument.of === "window");
+  const choices = window === undefined ? definition.words.map((argument) => wordChoices(kernel, argument, target, caps)) : [wordChoices(kernel, window, target, caps)];
+  combine(choices, (words) => visit({ target, caps, words }));
+};
+
+/** Calls `visit` with every instance of one definition on one slot, for a subject whose root CNode is `cnode`. */
+const forRequests = (kernel: Kernel, definition: Invocation, target: number, cnode: PlanCnode, visit: (request: Request) => void): void => {
+  const [first] = definition.caps;
+  if (first === undefined) return forArguments(kernel, definition, target, [], visit);
+  const { good, odd } = capChoices(kernel, cnode, first.of);
+  for (const row of good) forArguments(kernel, definition, target, [row], visit);
+  for (const row of odd) {
+    let done = false;
+    forArguments(kernel, definition, target, [row], (request) => {
+      if (!done) visit(request);
+      done = true;
+    });
+  }
+  // Too short a message: no extra capability.
+  visit({ target, caps: [], words: [] });
+};
+
+/** One invocation that a subject may make. */
+export interface Instance {
+  readonly subject: number;
+  readonly definition: Invocation;
+  readonly request: Request;
+}
+
+/**
+ * Every instance for every untrusted subject (or those named), in declared order: subject, slot, definition,
+ * capabilities, words.
+ */
+export const forEachInstance = (kernel: Kernel, subjects: readonly number[], visit: (subject: number, definition: Invocation, request: Request) => void): void => {
+  for (const subject of subjects) {
+    const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
+    for (let position = 0; position < cnode.indices.length; position++) {
+      const target = cnode.firstRow + position;
+      for (const definition of invocationsOf(kernel.tables.slot.at(target).kind)) forRequests(kernel, definition, target, cnode, (request) => visit(subject, definition, request));
+    }
+  }
+};

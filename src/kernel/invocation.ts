@@ -1,0 +1,60 @@
+/**
+ * The form of an invocation: one definition, from which decoding, dispatch, the manual, enumeration and coverage derive
+ * (design D2). Refusals only read and stand in seL4's order; the effect is total; a refused invocation changes nothing.
+ */
+import type { ErrorName } from "../../specs/sel4/error.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** A decoded invocation: the slot that was invoked, the slots of the extra capabilities, the message words. */
+export interface Request {
+  readonly target: number;
+  readonly caps: readonly number[];
+  readonly words: readonly bigint[];
+}
+
+export interface Refusal {
+  readonly error: ErrorName;
+  /** The condition, as a sentence without its subject's capital. */
+  readonly when: string;
+  /** The error's message words when the condition holds, else undefined. */
+  readonly words: (kernel: Kernel, request: Request) => readonly bigint[] | undefined;
+}
+export const refusal = (error: ErrorName, when: string, words: Refusal["words"]): Refusal => ({ error, when, words });
+
+/** What values a word may take in a scope; `instances.ts` turns each into a finite set. */
+export type WordClass = "address" | "rights" | "guard" | "attributes" | "stream" | "bank" | "type" | "count";
+
+/** A slot address takes two words, index and depth, in the CNode that is `root`: the target, or an extra capability. */
+export type WordArgument =
+  | { readonly name: string; readonly of: WordClass }
+  | { readonly name: string; readonly of: "emptySlot" | "fullSlot" | "anySlot"; readonly root: "target" | number }
+  /** Retype's destination: node_index, node_depth, node_offset. */
+  | { readonly name: string; readonly of: "window"; readonly root: number };
+
+export type CapClass = "cnode" | "cb" | "vspace";
+
+export interface Invocation {
+  /** seL4's invocation label. */
+  readonly label: string;
+  /** The kind of capability it is invoked on (capability.ts). */
+  readonly object: number;
+  readonly says: string;
+  readonly caps: readonly { readonly name: string; readonly of: CapClass }[];
+  readonly words: readonly WordArgument[];
+  readonly refusals: readonly Refusal[];
+  readonly effect: (kernel: Kernel, request: Request) => void;
+}
+
+export const wordCount = (argument: WordArgument): number => {
+  if (argument.of === "window") return 3;
+  return argument.of === "emptySlot" || argument.of === "fullSlot" || argument.of === "anySlot" ? 2 : 1;
+};
+
+/** Completes a definition with the refusal that every decode function begins with: too few words or capabilities. */
+export const invocation = (definition: Invocation): Invocation => {
+  const words = definition.words.reduce((sum, argument) => sum + wordCount(argument), 0);
+  const truncated = refusal("seL4_TruncatedMessage", "the message is too short", (_, request) =>
+    request.words.length < words || request.caps.length < definition.caps.length ? [] : undefined,
+  );
+  return words + definition.caps.length === 0 ? definition : { ...definition, refusals: [truncated, ...definition.refusals] };
+};

@@ -1,0 +1,125 @@
+/**
+ * VSpaces: what the kernel's stage-2 tables say, and how an entry is made and removed (seL4 src/arch/arm/64/kernel/
+ * vspace.c: lookupPTSlot, unmapPage, unmapPageTable, deleteASID).
+ *
+ * The entry table is the kernel's belief by position (VSpace, level, prefix). The bits themselves are stores that the
+ * driver makes; that both agree is the refinement property, checked from outside.
+ */
+import { NONE } from "../base/state.ts";
+import { forEachBank } from "./binding.ts";
+import { type Kernel, keeps } from "./kernel.ts";
+import { canonicalAddress, LEVELS } from "./plan.ts";
+import type { Safeguard } from "./profile.ts";
+import { ENTRY_INVALID, ENTRY_PAGE, ENTRY_TABLE } from "./state.ts";
+
+/** The page of the table that translates `address` at `level`; or, when a table above is missing, -1 - its level. */
+export const tableAt = (kernel: Kernel, vspace: number, address: number, level: number): number => {
+  let page = kernel.plan.vspaces[vspace]!.page;
+  for (let at = 0; at < level; at++) {
+    const entry = kernel.tables.entry.at(kernel.plan.entryAt(vspace, at, address));
+    if (entry.kind !== ENTRY_TABLE) return -1 - at;
+    page = entry.page;
+  }
+  return page;
+};
+
+/** The level at which a walk for `address` ends: the first whose entry is no table. */
+export const walkEnd = (kernel: Kernel, vspace: number, address: number): number => {
+  for (let level = 0; level < LEVELS - 1; level++)
+    if (kernel.tables.entry.at(kernel.plan.entryAt(vspace, level, address)).kind !== ENTRY_TABLE) return level;
+  return LEVELS - 1;
+};
+
+/** What is invalidated when an entry goes: one leaf, or everything that was reached through a table. */
+const invalidate = (kernel: Kernel, vspace: number, level: number, address: number, table: boolean): void => {
+  const at = kernel.plan.entryAt(vspace, level, address);
+  forEachBank(kernel, vspace, (cb) => {
+    // TLBI_S2_IPA reaches only entries used for that one IPA (IHI 0070 "TLB invalidation"); leaves of the other pages
+    // below a table would stay cached, so a table takes the whole VMID.
+    if (!table) kernel.emit(kernel.driver.invalidateIpa(cb, at, true));
+    else if (keeps(kernel, "table-invalidates-everything-below")) kernel.emit(kernel.driver.invalidateVmid(cb));
+    else kernel.emit(kernel.driver.invalidateIpa(cb, at, false));
+  });
+};
+
+/** Writes a leaf. Over a valid entry: break, invalidate, make (DDI 0487 "break-before-make"). */
+export const mapPage = (kernel: Kernel, vspace: number, address: number, page: number, rights: number): void => {
+  const level = LEVELS - 1;
+  const row = kernel.plan.entryAt(vspace, level, address);
+  const entry = kernel.tables.entry.at(row);
+  const table = tableAt(kernel, vspace, address, level);
+  if (entry.kind !== ENTRY_INVALID && keeps(kernel, "map-breaks-before-make")) {
+    kernel.emit(kernel.driver.clearEntry(table, row));
+    invalidate(kernel, vspace, level, address, false);
+  }
+  entry.kind = ENTRY_PAGE;
+  entry.page = page;
+  entry.rights = rights;
+  kernel.emit(kernel.driver.writePage(table, row, page, rights));
+};
+
+/** Points the first missing entry on the way to `address` at a table. */
+export const mapTable = (kernel: Kernel, vspace: number, address: number, page: number): void => {
+  const level = walkEnd(kernel, vspace, address);
+  const row = kernel.plan.entryAt(vspace, level, address);
+  const entry = kernel.tables.entry.at(row);
+  entry.kind = ENTRY_TABLE;
+  entry.page = page;
+  entry.rights = 0;
+  kernel.emit(kernel.driver.writeTable(tableAt(kernel, vspace, address, level), row, page));
+};
+
+const forget = (kernel: Kernel, row: number): void => {
+  const entry = kernel.tables.entry.at(row);
+  entry.kind = ENTRY_INVALID;
+  entry.page = 0;
+  entry.rights = 0;
+};
+
+/**
+ * vspace.c `unmapPage`: silently does nothing when the VSpace is gone, a table on the way is missing, or another page is
+ * mapped there by now. `safeguard` names the mutant that forgets the invalidation on this path.
+ */
+export const unmapPage = (kernel: Kernel, vspace: number, address: number, page: number, safeguard: Safeguard): void => {
+  if (vspace === NONE || kernel.tables.vspace.at(vspace).live === 0) return;
+  const level = LEVELS - 1;
+  const table = tableAt(kernel, vspace, address, level);
+  if (table < 0) return;
+  const row = kernel.plan.entryAt(vspace, level, address);
+  const entry = kernel.tables.entry.at(row);
+  if (entry.kind !== ENTRY_PAGE || entry.page !== page) return;
+  forget(kernel, row);
+  kernel.emit(kernel.driver.clearEntry(table, row));
+  if (keeps(kernel, safeguard)) invalidate(kernel, vspace, level, address, false);
+};
+
+/** vspace.c `unmapPageTable`: finds the entry that points at this table, clears it, and forgets all that was below. */
+export const unmapTable = (kernel: Kernel, vspace: number, address: number, page: number): void => {
+  if (vspace === NONE || kernel.tables.vspace.at(vspace).live === 0) return;
+  for (let level = 0; level < LEVELS - 1; level++) {
+    const row = kernel.plan.entryAt(vspace, level, address);
+    const entry = kernel.tables.entry.at(row);
+    if (entry.kind !== ENTRY_TABLE) return;
+    if (entry.page !== page) continue;
+    kernel.emit(kernel.driver.clearEntry(tableAt(kernel, vspace, address, level), row));
+    forget(kernel, row);
+    for (const below of kernel.plan.below(row)) forget(kernel, below);
+    if (keeps(kernel, "table-delete-invalidates")) invalidate(kernel, vspace, level, address, true);
+    return;
+  }
+};
+
+/** Where a page-table capability says it is mapped, after mapTable at `address`. */
+export const tableAddress = (kernel: Kernel, vspace: number, address: number): number =>
+  canonicalAddress(kernel.plan, vspace, walkEnd(kernel, vspace, address), address);
+
+/**
+ * vspace.c `deleteASID`. No bank can name the VSpace any more: its copy in CBNode would have been another capability to
+ * it, so this one would not have been the last (design D7 (b) follows here from finality).
+ */
+export const clearVspace = (kernel: Kernel, vspace: number): void => {
+  kernel.tables.vspace.at(vspace).live = 0;
+  kernel.tables.entry.forEach((_, row) => {
+    if (kernel.plan.entries[row]!.vspace === vspace) forget(kernel, row);
+  });
+};

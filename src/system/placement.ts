@@ -1,0 +1,113 @@
+/** Physical addresses: what has a base keeps it, everything else goes into the memory of the layout, first fit. */
+import { hex, pa, PAGE_BYTES, type Pa } from "../base/words.ts";
+import type { Findings } from "./findings.ts";
+import type { AddressSpace } from "./mapping.ts";
+import type { KeyPath } from "./place.ts";
+import { alignUp, endOf, firstFit, intersection, minus, rangeText, sizeText, type Range } from "./ranges.ts";
+import type { Resolved } from "./resolve.ts";
+
+/** Everything that needs an address. Lists match those of `Resolved`. */
+export interface Placement {
+  readonly regions: readonly Pa[];
+  readonly streamTables: readonly Pa[];
+  readonly objects: Range;
+  /** Root table of each address space. */
+  readonly roots: readonly Pa[];
+  /** Tables of each address space, in its order. */
+  readonly tables: readonly (readonly Pa[])[];
+}
+
+interface Request {
+  readonly what: string;
+  readonly size: bigint;
+  readonly alignment: bigint;
+  readonly path: KeyPath;
+}
+
+/** Bytes of one stream-table entry (IHI 0070 "Stream Table Entry"). */
+const STE_BYTES = 64n;
+/** Bytes of one capability slot (seL4 AArch64, seL4_SlotBits = 5). */
+const SLOT_BYTES = 32n;
+
+export const streamTableBytes = (log2Size: number): bigint => alignUp(STE_BYTES << BigInt(log2Size), PAGE_BYTES);
+export const cnodeBytes = (radix: number): bigint => SLOT_BYTES << BigInt(radix);
+
+/** Tables, roots first, are a page each; CNodes follow in component order, each aligned to its size. */
+const objectsBytes = (spaces: readonly AddressSpace[], radices: readonly number[]): { readonly size: bigint; readonly alignment: bigint } => {
+  let end = spaces.reduce((sum, { tables }) => sum + PAGE_BYTES * BigInt(1 + tables.length), 0n);
+  let alignment = PAGE_BYTES;
+  for (const bytes of radices.map(cnodeBytes)) {
+    end = alignUp(end, bytes) + bytes;
+    if (bytes > alignment) alignment = bytes;
+  }
+  return { size: alignUp(end, PAGE_BYTES), alignment };
+};
+
+/** What has no base yet: large alignments first so that padding stays small, ties in the spec's order. */
+const requestsOf = (resolved: Resolved, spaces: readonly AddressSpace[], radices: readonly number[]): readonly Request[] => [
+  ...resolved.smmus.map(({ path, log2Size }) => {
+    const size = streamTableBytes(log2Size);
+    return { what: `the stream table of ${path}`, size, alignment: size, path: ["memory"] };
+  }),
+  ...resolved.regions.map(({ name, size, kind, path }) => ({ what: `region \`${name}\``, size, alignment: kind === "untyped" ? size : PAGE_BYTES, path })),
+  { what: "kernel objects (page tables and CNodes)", ...objectsBytes(spaces, radices), path: ["memory"] },
+];
+
+const free = (ram: readonly Range[], memory: Range, taken: readonly Range[]): readonly Range[] =>
+  taken.reduce<readonly Range[]>((rest, range) => minus(rest, range), ram.flatMap((range) => intersection(range, memory) ?? []));
+
+/** Says what did not fit, what there was, and where it would fit. */
+const reportNoSpace = (findings: Findings, { ram, memory }: Resolved, request: Request, needed: bigint, rest: readonly Range[], taken: readonly Range[]): void => {
+  const largest = rest.reduce((most, range) => (range.size > most ? range.size : most), 0n);
+  const elsewhere = firstFit(ram, needed, request.alignment);
+  const found = firstFit(taken.reduce<readonly Range[]>((left, range) => minus(left, range), ram), request.size, request.alignment);
+  const hint =
+    elsewhere !== undefined && elsewhere !== memory.base ? `usable RAM has ${sizeText(needed)} at ${hex(elsewhere)}: set \`memory\` there`
+    : found !== undefined ? `${request.what} alone would fit at ${hex(found)}, outside \`memory\``
+    : "usable RAM of the board is too small";
+  findings.error(
+    "no-space",
+    request.path,
+    `${request.what} needs ${sizeText(request.size)} aligned to ${sizeText(request.alignment)}; \`memory\` ${rangeText(memory)} has ${sizeText(largest)} left in one piece, and all that has no base needs ${sizeText(needed)}`,
+    hint,
+  );
+};
+
+/** Addresses of all requests, by index; those with a `fixed` base keep it. Undefined for what did not fit. */
+const fit = (findings: Findings, resolved: Resolved, requests: readonly Request[], fixed: readonly (bigint | undefined)[]): readonly (bigint | undefined)[] => {
+  const taken: Range[] = requests.flatMap(({ size }, index) => (fixed[index] === undefined ? [] : [{ base: fixed[index], size }]));
+  const open = [...requests.entries()].filter(([index]) => fixed[index] === undefined).toSorted(([, a], [, b]) => (a.alignment > b.alignment ? -1 : a.alignment < b.alignment ? 1 : 0));
+  const needed = open.reduce((sum, [, request]) => alignUp(sum, request.alignment) + request.size, 0n);
+  const bases = [...fixed];
+  let rest = free(resolved.ram, resolved.memory, taken);
+  for (const [index, request] of open) {
+    const base = firstFit(rest, request.size, request.alignment);
+    if (base === undefined) reportNoSpace(findings, resolved, request, needed, rest, taken);
+    else {
+      bases[index] = base;
+      taken.push({ base, size: request.size });
+      rest = minus(rest, { base, size: request.size });
+    }
+  }
+  return bases;
+};
+
+const pages = (from: bigint, count: number): readonly Pa[] => Array.from({ length: count }, (_, page) => pa(from + PAGE_BYTES * BigInt(page)));
+
+/** Gives everything its address, or undefined after reporting what did not fit. `radices` are those of all CNodes. */
+export const place = (resolved: Resolved, spaces: readonly AddressSpace[], radices: readonly number[], findings: Findings): Placement | undefined => {
+  const requests = requestsOf(resolved, spaces, radices);
+  const fixed = [...resolved.smmus.map(() => undefined), ...resolved.regions.map((region) => region.base), undefined];
+  const bases = fit(findings, resolved, requests, fixed).flatMap((base) => (base === undefined ? [] : [pa(base)]));
+  if (bases.length !== requests.length) return undefined;
+  const smmus = resolved.smmus.length;
+  const objects = { base: bases.at(-1)!, size: requests.at(-1)!.size };
+  const roots = pages(objects.base, spaces.length);
+  let next = endOf({ base: objects.base, size: PAGE_BYTES * BigInt(spaces.length) });
+  const tables = spaces.map((space) => {
+    const own = pages(next, space.tables.length);
+    next += PAGE_BYTES * BigInt(space.tables.length);
+    return own;
+  });
+  return { streamTables: bases.slice(0, smmus), regions: bases.slice(smmus, -1), objects, roots, tables };
+};
