@@ -11,7 +11,7 @@ import { type Header, readHeader } from "./fdtHeader.ts";
 /** Nodes nested deeper than this are refused; the deepest of 1851 known boards has 11 levels. */
 export const MAX_DEPTH = 64;
 /** Nodes in one tree; the largest of 1851 known boards has 1112. */
-export const MAX_NODES = 1 << 20;
+export const MAX_NODES = 1 << 18;
 /** Bytes in a node's or a property's name. */
 export const MAX_NAME_BYTES = 255;
 /** Characters in a node's full path. */

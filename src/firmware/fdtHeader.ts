@@ -97,6 +97,7 @@ export const readHeader = (bytes: Uint8Array): Checked<Header> => {
   if (totalSize > bytes.length) {
     return refused(error("dtb-truncated", `the header says ${totalSize} bytes, the file has ${bytes.length}`, "the file was cut short: copy it again"));
   }
+  if (totalSize < HEADER_BYTES) return refused(error("dtb-block-bounds", `the header says ${totalSize} bytes, fewer than the header has itself`));
   const version = cell(5);
   const fault = versionFault(version, cell(6));
   if (fault !== undefined) return refused(error("dtb-version", `the blob ${fault}`));

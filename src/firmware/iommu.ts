@@ -1,7 +1,7 @@
 /** The IOMMUs of a tree: every node with `#iommu-cells`, and which driver's rules its specifiers follow. */
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { hex } from "../base/words.ts";
-import { registerRanges } from "./addresses.ts";
+import { type RegisterRanges, registerRanges } from "./addresses.ts";
 import type { AddressRange, DeviceNode, DeviceTree } from "./deviceTree.ts";
 import { finding } from "./finding.ts";
 import type { Phandles } from "./phandles.ts";
@@ -57,7 +57,7 @@ const specifierCells = (node: DeviceNode): number | undefined => {
   return count !== undefined && count <= MAX_SPECIFIER_CELLS ? count : undefined;
 };
 
-const iommuOf = (node: DeviceNode): Iommu => {
+const iommuOf = (node: DeviceNode, reg: RegisterRanges): Iommu => {
   const compatible = compatibleOf(node);
   const kind = iommuKind(compatible);
   return {
@@ -65,7 +65,7 @@ const iommuOf = (node: DeviceNode): Iommu => {
     compatible,
     kind,
     enabled: isEnabled(node),
-    reg: registerRanges(node).ranges,
+    reg: reg.ranges,
     coherent: node.properties.has("dma-coherent"),
     cells: specifierCells(node),
     streamMatchMask: kind === "smmuv2" ? (cell(node, "stream-match-mask") ?? 0) : 0,
@@ -78,11 +78,11 @@ const cellsFault = (node: DeviceNode): Diagnostic => {
   return finding("iommu-cells-invalid", "error", node, `#iommu-cells ${what}; no reference to it can be read`);
 };
 
-const nodeFindings = (node: DeviceNode, iommu: Iommu): Diagnostic[] => {
+const nodeFindings = (node: DeviceNode, reg: RegisterRanges, iommu: Iommu): Diagnostic[] => {
   const found: Diagnostic[] = [];
   if (iommu.cells === undefined) found.push(cellsFault(node));
   const severity = iommu.kind === "other" ? "info" : "warning";
-  for (const fault of registerRanges(node).faults) found.push(finding("reg-untranslatable", severity, node, fault));
+  for (const fault of reg.faults) found.push(finding("reg-untranslatable", severity, node, fault));
   if (iommu.kind !== "other" && iommu.reg.length > 1) {
     found.push(finding("multi-instance-smmu", "info", node, `${iommu.reg.length} register ranges: instances that must be programmed alike`));
   }
@@ -101,8 +101,14 @@ export const MAX_IOMMUS = 1024;
 
 export const iommusOf = (tree: DeviceTree, phandles: Phandles): Iommus => {
   const all = tree.nodes.filter((node) => node.properties.has("#iommu-cells"));
-  const byNode = new Map(all.slice(0, MAX_IOMMUS).map((node) => [node, iommuOf(node)]));
-  const diagnostics = [...byNode].flatMap(([node, iommu]) => nodeFindings(node, iommu));
+  const byNode = new Map<DeviceNode, Iommu>();
+  const diagnostics: Diagnostic[] = [];
+  for (const node of all.slice(0, MAX_IOMMUS)) {
+    const reg = registerRanges(node);
+    const iommu = iommuOf(node, reg);
+    byNode.set(node, iommu);
+    diagnostics.push(...nodeFindings(node, reg, iommu));
+  }
   if (all.length > MAX_IOMMUS) {
     diagnostics.push(finding("too-many-iommus", "error", tree.root, `${all.length} IOMMUs; the first ${MAX_IOMMUS} are read, the limit of this reader`));
   }

@@ -144,7 +144,7 @@ const protectedStreams = (lookup: Lookup, at: string, streams: readonly Stream[]
     if (device.unprotected !== undefined) findings.warning("needless-unprotected", [...path, "unprotected"], `${printable(at)} is behind an SMMU, and it is used`, "remove `unprotected`");
     return streams as readonly ArmStream[];
   }
-  if (device.unprotected === undefined) findings.error(first.id, path, `${printable(at)} ${first.message}`, `${first.hint}, or accept it with \`unprotected: reason\``);
+  if (device.unprotected === undefined) findings.error(first.id, path, `${printable(at)} ${first.message}`, `${first.hint}; or accept it with \`unprotected: reason\``);
   else findings.warning("unprotected-device", path, `${printable(at)} ${first.message}; accepted: ${printable(device.unprotected)}`, "no verdict about DMA covers this device");
   return [];
 };

@@ -60,6 +60,9 @@ const warnOfUnsharedGrant = ({ findings, spec }: Holding, region: ResolvedRegion
   findings.warning("unshared-grant", path, `\`${holder.name}\` holds \`${region.name}\` (${access}) of \`${owner}\`, which ${policy}`, "add a `share`, or expect `cofferdam check` to find the break");
 };
 
+/** The `iova` key beside the `region` key at `path`. */
+const iovaPath = (path: KeyPath): KeyPath => [...path.slice(0, -1), "iova"];
+
 const checkIova = ({ findings }: Holding, region: ResolvedRegion, iova: bigint, path: KeyPath): void => {
   if (iova % PAGE_BYTES !== 0n) findings.error("iova-misaligned", path, `${hex(iova)} is not a multiple of 4 KiB`, `the next one is ${hex((iova / PAGE_BYTES + 1n) * PAGE_BYTES)}`);
   else if (iova + region.size > IOVA_LIMIT) {
@@ -89,7 +92,7 @@ const holdRegion = (holding: Holding, holder: Holder, written: RegionHold, path:
   if (!mappable && !streams.refused.has(holder.index) && (written.iova !== undefined || written.map === true)) {
     findings.error("no-address-space", path, `\`${holder.name}\` has no device behind an SMMU, so nothing can be mapped for it`, "leave out `iova` and `map`");
   }
-  if (written.iova !== undefined) checkIova(holding, region, written.iova, [...path, "iova"]);
+  if (written.iova !== undefined) checkIova(holding, region, written.iova, iovaPath(path));
   return [{ kind: "region", region: index, access, map: mappable && written.map !== false, iova: written.iova, path }];
 };
 
@@ -187,7 +190,7 @@ const checkIovaOverlaps = ({ findings, resolvedRegions }: Holding, holds: readon
   for (const next of placed.slice(1)) {
     if (furthest !== undefined && overlaps(furthest, next)) {
       const [a, b] = [furthest, next].map(({ base, size, hold }) => `\`${resolvedRegions[hold.region]!.name}\` ${rangeText({ base, size })}`);
-      findings.error("iova-overlap", next.hold.path, `${a} and ${b} overlap in one address space`, "move one, or leave out its iova");
+      findings.error("iova-overlap", iovaPath(next.hold.path), `${a} and ${b} overlap in one address space`, "move one, or leave out its iova");
     }
     if (furthest === undefined || endOf(next) > endOf(furthest)) furthest = next;
   }

@@ -53,39 +53,46 @@ const requestsOf = (resolved: Resolved, spaces: readonly AddressSpace[], radices
   { what: "kernel objects (page tables and CNodes)", ...objectsBytes(spaces, radices), path: ["memory"] },
 ];
 
-const free = (ram: readonly Range[], memory: Range, taken: readonly Range[]): readonly Range[] =>
-  taken.reduce<readonly Range[]>((rest, range) => minus(rest, range), ram.flatMap((range) => intersection(range, memory) ?? []));
+interface Shortage {
+  /** All that has no base, placed one after another from an aligned start. */
+  readonly needed: bigint;
+  /** The largest alignment among it. */
+  readonly alignment: bigint;
+  /** Free parts of `memory` when the request was tried. */
+  readonly rest: readonly Range[];
+  /** Usable RAM without the regions that have a base. */
+  readonly ram: readonly Range[];
+}
 
-/** Says what did not fit, what there was, and where it would fit. */
-const reportNoSpace = (findings: Findings, { ram, memory }: Resolved, request: Request, needed: bigint, rest: readonly Range[], taken: readonly Range[]): void => {
+/** Says what did not fit, what there was, and which memory would do. */
+const reportNoSpace = (findings: Findings, { memory }: Resolved, request: Request, { needed, alignment, rest, ram }: Shortage): void => {
   const largest = rest.reduce((most, range) => (range.size > most ? range.size : most), 0n);
-  const elsewhere = firstFit(ram, needed, request.alignment);
-  const found = firstFit(taken.reduce<readonly Range[]>((left, range) => minus(left, range), ram), request.size, request.alignment);
-  const hint =
-    elsewhere !== undefined && elsewhere !== memory.base ? `usable RAM has ${sizeText(needed)} at ${hex(elsewhere)}: set \`memory\` there`
-    : found !== undefined ? `${request.what} alone would fit at ${hex(found)}, outside \`memory\``
-    : "usable RAM of the board is too small";
+  const size = alignUp(needed, alignment);
+  const base = firstFit(ram, size, alignment);
   findings.error(
     "no-space",
     request.path,
-    `${request.what} needs ${sizeText(request.size)} aligned to ${sizeText(request.alignment)}; \`memory\` ${rangeText(memory)} has ${sizeText(largest)} left in one piece, and all that has no base needs ${sizeText(needed)}`,
-    hint,
+    `${request.what} needs ${sizeText(request.size)} aligned to ${sizeText(request.alignment)}, but \`memory\` ${rangeText(memory)} has ${sizeText(largest)} left in one piece`,
+    base === undefined
+      ? `all that has no base needs ${sizeText(needed)}, and usable RAM has no such piece`
+      : `all that has no base needs ${sizeText(needed)}: \`memory: { base: ${hex(base)}, size: ${hex(size)} }\` would do`,
   );
 };
 
 /** Addresses of all requests, by index; those with a `fixed` base keep it. Undefined for what did not fit. */
 const fit = (findings: Findings, resolved: Resolved, requests: readonly Request[], fixed: readonly (bigint | undefined)[]): readonly (bigint | undefined)[] => {
-  const taken: Range[] = requests.flatMap(({ size }, index) => (fixed[index] === undefined ? [] : [{ base: fixed[index], size }]));
+  const taken = requests.flatMap(({ size }, index) => (fixed[index] === undefined ? [] : [{ base: fixed[index], size }]));
   const open = [...requests.entries()].filter(([index]) => fixed[index] === undefined).toSorted(([, a], [, b]) => (a.alignment > b.alignment ? -1 : a.alignment < b.alignment ? 1 : 0));
   const needed = open.reduce((sum, [, request]) => alignUp(sum, request.alignment) + request.size, 0n);
+  const alignment = open[0]?.[1].alignment ?? PAGE_BYTES;
+  const ram = taken.reduce<readonly Range[]>((left, range) => minus(left, range), resolved.ram);
   const bases = [...fixed];
-  let rest = free(resolved.ram, resolved.memory, taken);
+  let rest: readonly Range[] = ram.flatMap((range) => intersection(range, resolved.memory) ?? []);
   for (const [index, request] of open) {
     const base = firstFit(rest, request.size, request.alignment);
-    if (base === undefined) reportNoSpace(findings, resolved, request, needed, rest, taken);
+    if (base === undefined) reportNoSpace(findings, resolved, request, { needed, alignment, rest, ram });
     else {
       bases[index] = base;
-      taken.push({ base, size: request.size });
       rest = minus(rest, { base, size: request.size });
     }
   }

@@ -260,15 +260,24 @@ const parse = (text: string, lines: LineCounter): Document.Parsed | undefined =>
   }
 };
 
-const yamlProblems = (document: Document.Parsed, places: Places): readonly Diagnostic[] => {
-  const found: Diagnostic[] = [...document.errors, ...document.warnings].map((problem) => ({
-    id: problem.code === "DUPLICATE_KEY" ? "yaml-duplicate-key" : "yaml-syntax",
-    severity: "error",
-    message: /call stack/iu.test(problem.message) ? "the spec is nested too deeply" : printable(problem.message),
-    place: places.span(problem.pos[0], problem.pos[1]),
-  }));
-  if (found.length === 0) unusualYaml(document, places, (diagnostic) => found.push(diagnostic));
-  return found;
+const DUPLICATE_HINT = "keep one; a region or component is described in one place";
+
+/** Repeated keys are all reported; of other faults only the first, since the parser guesses its way on from there. */
+const yamlProblems = (document: Document.Parsed, text: string, places: Places): readonly Diagnostic[] => {
+  const problems = [...document.errors, ...document.warnings];
+  const repeated = problems.filter(({ code }) => code === "DUPLICATE_KEY").map(({ pos: [start] }): Diagnostic => {
+    const key = /^["']?([^\s:"',{}[\]]{1,64})/u.exec(text.slice(start, start + 80))?.[1] ?? "";
+    return { id: "yaml-duplicate-key", severity: "error", message: `the key \`${printable(key)}\` is given twice`, place: places.span(start, start + Math.max(key.length, 1)), hint: DUPLICATE_HINT };
+  });
+  const first = problems.filter(({ code }) => code !== "DUPLICATE_KEY").toSorted((a, b) => a.pos[0] - b.pos[0])[0];
+  if (first === undefined) {
+    const unusual: Diagnostic[] = [];
+    if (repeated.length === 0) unusualYaml(document, places, (diagnostic) => unusual.push(diagnostic));
+    return [...repeated, ...unusual];
+  }
+  const tooDeep = /call stack/iu.test(first.message);
+  const syntax: Diagnostic = { id: "yaml-syntax", severity: "error", message: tooDeep ? "the spec is nested too deeply" : printable(first.message), place: places.span(first.pos[0], first.pos[1]) };
+  return [...repeated, syntax];
 };
 
 const tooBig = (file: string, message: string): Checked<SpecDocument> => ({
@@ -283,7 +292,7 @@ export const decodeSpec = (text: string, file: string): Checked<SpecDocument> =>
   const document = parse(text, lines);
   if (document === undefined) return tooBig(file, "the spec is nested too deeply");
   const places = createPlaces(document.contents, text, file, lines);
-  const syntax = yamlProblems(document, places);
+  const syntax = yamlProblems(document, text, places);
   if (hasError(syntax)) return { value: undefined, diagnostics: sortByPlace(syntax) };
   const decoded = Schema.decodeUnknownResult(specSchema)(document.toJS(), { errors: "all", onExcessProperty: "error", reportInput: true });
   if (Result.isSuccess(decoded)) return { value: { spec: decoded.success, places }, diagnostics: [] };
