@@ -130,11 +130,11 @@ export interface Packed<S extends Shape> {
 
 const getter = (base: number, place: Place, least: number): string => {
   const raw = place.mask === 0 ? "0" : place.mask === 0xffffffff ? `w[o+${place.word + base}]` : `(w[o+${place.word + base}]>>>${place.shift}&${place.mask})`;
-  return least === 0 ? raw : `${raw}+${least}`;
+  return least === 0 ? raw : `${raw}+(${least})`;
 };
 const setter = (base: number, place: Place, least: number): string => {
   if (place.mask === 0) return "";
-  const value = least === 0 ? "v" : `v-${least}`;
+  const value = least === 0 ? "v" : `v-(${least})`;
   const word = `w[o+${place.word + base}]`;
   if (place.mask === 0xffffffff) return `${word}=${value}`;
   return `${word}=${word}&${~(place.mask << place.shift)}|(${value})<<${place.shift}`;
