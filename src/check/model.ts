@@ -30,6 +30,8 @@ export interface Model extends Explorable {
   readonly machineAt: (states: Uint32Array, at: number) => MachineState;
   /** The state at `at` as the properties see it; valid until the next call into the model. */
   readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** Runs anything on the window; what it emits is executed on the machine. */
+  readonly apply: <T>(act: (kernel: Kernel) => T, before: MachineState) => T;
   /** Runs one instance on the window: the steps it gave the SMMU, and the machine after them. */
   readonly run: (definition: Invocation, request: Request, before: MachineState) => { readonly steps: readonly Step[]; readonly after: MachineState };
 }
@@ -60,12 +62,15 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   setMachine(first);
   initial.set(view.window);
 
-  const run: Model["run"] = (definition, request, before) => {
+  const apply: Model["apply"] = (act, before) => {
     emitted = [];
-    definition.effect(kernel, request);
-    const after = machine.executeAll(before, emitted);
-    setMachine(after);
-    return { steps: emitted, after };
+    const answer = act(kernel);
+    setMachine(machine.executeAll(before, emitted));
+    return answer;
+  };
+  const run: Model["run"] = (definition, request, before) => {
+    apply(() => definition.effect(kernel, request), before);
+    return { steps: emitted, after: machineInWindow() };
   };
   const viewOf = viewer(booted, kernel, machine);
 
@@ -79,6 +84,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     subjects,
     words: view.words,
     initial,
+    apply,
     run,
     machineAt: (states, at) => {
       load(states, at);

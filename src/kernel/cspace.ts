@@ -7,6 +7,7 @@
  */
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
+import { WORD_BITS } from "../../specs/sel4/object.ts";
 import { CB, clearSlot, CNODE, copyCapability, sameObject, SID, UNTYPED } from "./capability.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan } from "./plan.ts";
@@ -15,7 +16,8 @@ import type { SlotRow } from "./state.ts";
 /** The row of a slot, with the address bits that were left over; or the words of the lookup fault. */
 export type Lookup = { readonly row: number; readonly left: number; readonly fault?: undefined } | { readonly fault: readonly bigint[] };
 
-const mask = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+const masks = Array.from({ length: 65 }, (_, bits) => (1n << BigInt(bits)) - 1n);
+const mask = (bits: number): bigint => masks[bits]!;
 
 /** One level of `resolveAddressBits`: `bits` low bits of `cptr` in a CNode with this guard. Static, so remembered. */
 const resolveLevel = (plan: Plan, cnode: number, guardIndex: number, cptr: bigint, bits: number): Lookup => {
@@ -46,7 +48,7 @@ const resolveOnce = (plan: Plan, cnode: number, guard: number, cptr: bigint, bit
 export const resolve = (kernel: Kernel, root: number, cptr: bigint, depth: number): Lookup => {
   let bits = depth;
   for (let at = kernel.tables.slot.at(root); ; ) {
-    const lookup = resolveOnce(kernel.plan, at.object, at.guard, cptr & mask(bits), bits);
+    const lookup = resolveOnce(kernel.plan, at.object, at.guard, bits === WORD_BITS ? cptr : cptr & mask(bits), bits);
     if (lookup.fault !== undefined || lookup.left === 0) return lookup;
     at = kernel.tables.slot.at(lookup.row);
     if (at.kind !== CNODE) return lookup;

@@ -77,9 +77,10 @@ const barrier: Step = { kind: "barrier" };
 
 /** Remembers by a small-integer key, so that equal decisions are identical step lists. */
 const remember = (make: (...key: number[]) => Step[]): ((...key: number[]) => readonly Step[]) => {
-  const known = new Map<string, readonly Step[]>();
+  const known = new Map<number, readonly Step[]>();
   return (...key) => {
-    const name = key.join(" ");
+    // At most four indices below 2^13 each, so that the key stays an exact integer.
+    const name = key.reduce((sum, index) => sum * 2 ** 13 + index, 0);
     let steps = known.get(name);
     if (steps === undefined) known.set(name, (steps = Object.freeze(make(...key))));
     return steps;

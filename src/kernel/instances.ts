@@ -112,49 +112,68 @@ const wordChoices = (kernel: Kernel, argument: WordArgument, target: number, cap
 };
 
 /** All good tuples, then each odd choice beside the first good ones. */
-const combine = (choices: readonly Choices[], visit: (words: readonly bigint[]) => void): void => {
-  const product = (at: number, words: readonly bigint[]): void => {
-    if (at === choices.length) return visit(words);
-    for (const choice of choices[at]!.good) product(at + 1, [...words, ...choice]);
-  };
-  product(0, []);
-  for (const [at, { odd }] of choices.entries())
-    for (const choice of odd) {
-      const words = choices.flatMap((other, index) => (index === at ? choice : (other.good[0] ?? other.odd[0] ?? [])));
-      visit(words);
-    }
+const combine = (choices: readonly Choices[]): (readonly bigint[])[] => {
+  let tuples: (readonly bigint[])[] = [[]];
+  for (const { good } of choices) tuples = tuples.flatMap((words) => good.map((choice) => [...words, ...choice]));
+  const odd = choices.flatMap((at) =>
+    at.odd.map((choice) => choices.flatMap((other) => (other === at ? choice : (other.good[0] ?? other.odd[0] ?? [])))),
+  );
+  return [...tuples, ...odd];
 };
 
-const forArguments = (kernel: Kernel, definition: Invocation, target: number, caps: readonly number[], visit: (request: Request) => void): void => {
+/** What of the state a slot-address argument's choices depend on, as one number; undefined where that is too much. */
+const rootKey = (kernel: Kernel, root: number): number | undefined => {
+  const slot = kernel.tables.slot.at(root);
+  if (slot.kind !== CNODE) return 0;
+  const { firstRow, indices } = kernel.plan.cnodes[slot.object]!;
+  if (indices.length > KEY_SLOTS) return undefined;
+  let full = 0;
+  for (let position = 0; position < indices.length; position++) if (kernel.tables.slot.at(firstRow + position).kind !== NULL) full |= 1 << position;
+  return 1 + full + (slot.object * kernel.plan.guards.length + slot.guard) * 2 ** KEY_SLOTS;
+};
+const KEY_SLOTS = 14;
+const KEY_SPAN = 2 ** 26;
+
+/** Word tuples already combined, by definition and by what they depend on: most states ask for the same ones. */
+const tuplesKnown = new WeakMap<Plan, Map<Invocation, Map<number, (readonly bigint[])[]>>>();
+const knownFor = (plan: Plan, definition: Invocation): Map<number, (readonly bigint[])[]> => {
+  let byDefinition = tuplesKnown.get(plan);
+  if (byDefinition === undefined) tuplesKnown.set(plan, (byDefinition = new Map()));
+  let known = byDefinition.get(definition);
+  if (known === undefined) byDefinition.set(definition, (known = new Map()));
+  return known;
+};
+
+const tuplesFor = (kernel: Kernel, definition: Invocation, target: number, caps: readonly number[]): (readonly bigint[])[] => {
   // Retype's six words are chosen as one.
   const window = definition.words.find((argument) => argument.of === "window");
-  const choices = window === undefined ? definition.words.map((argument) => wordChoices(kernel, argument, target, caps)) : [wordChoices(kernel, window, target, caps)];
-  combine(choices, (words) => visit({ target, caps, words }));
+  const make = () => combine(window === undefined ? definition.words.map((argument) => wordChoices(kernel, argument, target, caps)) : [wordChoices(kernel, window, target, caps)]);
+  const targetKey = rootKey(kernel, target);
+  const capKey = caps.length === 0 ? 0 : rootKey(kernel, caps[0]!);
+  if (targetKey === undefined || capKey === undefined || targetKey >= KEY_SPAN || capKey >= KEY_SPAN) return make();
+  const known = knownFor(kernel.plan, definition);
+  const key = targetKey * KEY_SPAN + capKey;
+  let tuples = known.get(key);
+  if (tuples === undefined) known.set(key, (tuples = make()));
+  return tuples;
 };
 
 /** Calls `visit` with every instance of one definition on one slot, for a subject whose root CNode is `cnode`. */
 const forRequests = (kernel: Kernel, definition: Invocation, target: number, cnode: PlanCnode, visit: (request: Request) => void): void => {
   const [first] = definition.caps;
-  if (first === undefined) return forArguments(kernel, definition, target, [], visit);
-  const { good, odd } = capChoices(kernel, cnode, first.of);
-  for (const row of good) forArguments(kernel, definition, target, [row], visit);
-  for (const row of odd) {
-    let done = false;
-    forArguments(kernel, definition, target, [row], (request) => {
-      if (!done) visit(request);
-      done = true;
-    });
+  if (first === undefined) {
+    for (const words of tuplesFor(kernel, definition, target, [])) visit({ target, caps: [], words });
+    return;
   }
+  const { good, odd } = capChoices(kernel, cnode, first.of);
+  for (const row of good) {
+    const caps = [row];
+    for (const words of tuplesFor(kernel, definition, target, caps)) visit({ target, caps, words });
+  }
+  for (const row of odd) visit({ target, caps: [row], words: tuplesFor(kernel, definition, target, [row])[0] ?? [] });
   // Too short a message: no extra capability.
   visit({ target, caps: [], words: [] });
 };
-
-/** One invocation that a subject may make. */
-export interface Instance {
-  readonly subject: number;
-  readonly definition: Invocation;
-  readonly request: Request;
-}
 
 /**
  * Every instance for every untrusted subject (or those named), in declared order: subject, slot, definition,
@@ -165,7 +184,8 @@ export const forEachInstance = (kernel: Kernel, subjects: readonly number[], vis
     const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
     for (let position = 0; position < cnode.indices.length; position++) {
       const target = cnode.firstRow + position;
-      for (const definition of invocationsOf(kernel.tables.slot.at(target).kind)) forRequests(kernel, definition, target, cnode, (request) => visit(subject, definition, request));
+      for (const definition of invocationsOf(kernel.tables.slot.at(target).kind))
+        forRequests(kernel, definition, target, cnode, (request) => visit(subject, definition, request));
     }
   }
 };
