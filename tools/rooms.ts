@@ -40,7 +40,7 @@ export const rooms: readonly Room[] = [
     path: "src/check",
     holds: "model, properties, strategies, traces",
     imports: ["base", "specs", "smmuv3", "kernel", "kernel api", "user", "firmware", "system"],
-    packages: ["node:crypto", "immer"],
+    packages: ["node:crypto", "node:worker_threads", "node:url", "immer"],
   },
   {
     name: "cli",

@@ -50,6 +50,65 @@ export const CommandCfgi = layout("CMD_CFGI_STE", 2, SOURCE, {
   RangeHigh: { word: 1, at: [4, 1], doc: "CFGI_STE_RANGE: bits 4:1 of Range; 2^(Range+1) entries, 31 is all" },
 });
 
+/** CFGI_STE_RANGE; Range=31 is CFGI_ALL. */
+export const CommandCfgiRange = layout("CMD_CFGI_STE_RANGE", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  SID: { at: [63, 32], doc: "first StreamID; its low Range+1 bits are ignored" },
+  Range: { word: 1, at: [4, 0], doc: "2^(Range+1) entries; 31 is all of them" },
+});
+
+/** CFGI_CD, CFGI_CD_ALL. */
+export const CommandCfgiCd = layout("CMD_CFGI_CD", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  SSID: { at: [31, 12], doc: "SubstreamID (CFGI_CD)" },
+  SID: { at: [63, 32], doc: "StreamID" },
+  Leaf: { word: 1, at: [0, 0], doc: "the level-1 descriptor stays" },
+});
+
+/** PREFETCH_CONFIG, PREFETCH_ADDR. */
+export const CommandPrefetch = layout("CMD_PREFETCH", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  SSV: { at: [11, 11], doc: "SSID is given" },
+  SSID: { at: [31, 12], doc: "SubstreamID" },
+  SID: { at: [63, 32], doc: "StreamID" },
+  Size: { word: 1, at: [4, 0], doc: "PREFETCH_ADDR: log2 of the pages" },
+  Address: { word: 1, at: [63, 12], unit: 4096, doc: "PREFETCH_ADDR: first address" },
+});
+
+export const CommandAtcInv = layout("CMD_ATC_INV", 2, SOURCE, {
+  Op: op,
+  Global: { at: [9, 9], doc: "for all SubstreamIDs" },
+  SSec: ssec,
+  SSV: { at: [11, 11], doc: "SSID is given" },
+  SSID: { at: [31, 12], doc: "SubstreamID" },
+  SID: { at: [63, 32], doc: "StreamID" },
+  Size: { word: 1, at: [5, 0], doc: "log2 of the pages; 52 is everything" },
+  Address: { word: 1, at: [63, 12], unit: 4096, doc: "first address" },
+});
+
+export const CommandPriResp = layout("CMD_PRI_RESP", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  SSV: { at: [11, 11], doc: "SSID is given" },
+  SSID: { at: [31, 12], doc: "SubstreamID" },
+  SID: { at: [63, 32], doc: "StreamID" },
+  PRGIndex: { word: 1, at: [8, 0], doc: "page request group" },
+  Resp: { word: 1, at: [13, 12], doc: "answer", is: { deny: 0, fail: 1, success: 2 } },
+});
+
+/** RESUME, STALL_TERM (SID only). */
+export const CommandResume = layout("CMD_RESUME", 2, SOURCE, {
+  Op: op,
+  SSec: ssec,
+  Ac: { at: [12, 12], doc: "retry" },
+  Ab: { at: [13, 13], doc: "abort; with neither, terminate as the CD says" },
+  SID: { at: [63, 32], doc: "StreamID" },
+  STAG: { word: 1, at: [15, 0], doc: "tag of the stalled transaction" },
+});
+
 /** TLBI_S12_VMALL, TLBI_S2_IPA and the stage-1 invalidations. */
 export const CommandTlbi = layout("CMD_TLBI", 2, SOURCE, {
   Op: op,
@@ -66,6 +125,7 @@ export const CommandTlbi = layout("CMD_TLBI", 2, SOURCE, {
 
 export const CommandSync = layout("CMD_SYNC", 2, SOURCE, {
   Op: op,
+  SSec: ssec,
   CS: { at: [13, 12], doc: "completion signal; 3 is illegal", is: { none: 0, irq: 1, sev: 2 } },
   MSH: { at: [23, 22], doc: "shareability of the MSI" },
   MSIAttr: { at: [27, 24], doc: "memory type of the MSI" },

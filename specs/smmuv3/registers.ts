@@ -6,19 +6,46 @@ import { layout } from "../../src/base/layout.ts";
 
 const SOURCE = 'IHI 0070 "Register formats"';
 
+/** 64-bit registers take two: the high half is at the offset plus 4. Page 1 holds copies of the event and PRI indices. */
 export const offsets = {
   IDR0: 0x00,
   IDR1: 0x04,
+  IDR2: 0x08,
   IDR3: 0x0c,
+  IDR4: 0x10,
   IDR5: 0x14,
+  IIDR: 0x18,
   AIDR: 0x1c,
   CR0: 0x20,
   CR0ACK: 0x24,
   CR1: 0x28,
   CR2: 0x2c,
+  STATUSR: 0x40,
   GBPA: 0x44,
+  IRQ_CTRL: 0x50,
+  IRQ_CTRLACK: 0x54,
+  GERROR: 0x60,
+  GERRORN: 0x64,
+  GERROR_IRQ_CFG0: 0x68,
+  GERROR_IRQ_CFG1: 0x70,
+  GERROR_IRQ_CFG2: 0x74,
   STRTAB_BASE: 0x80,
   STRTAB_BASE_CFG: 0x88,
+  CMDQ_BASE: 0x90,
+  CMDQ_PROD: 0x98,
+  CMDQ_CONS: 0x9c,
+  EVENTQ_BASE: 0xa0,
+  EVENTQ_PROD: 0xa8,
+  EVENTQ_CONS: 0xac,
+  EVENTQ_IRQ_CFG0: 0xb0,
+  EVENTQ_IRQ_CFG1: 0xb8,
+  EVENTQ_IRQ_CFG2: 0xbc,
+  PRIQ_BASE: 0xc0,
+  PRIQ_PROD: 0xc8,
+  PRIQ_CONS: 0xcc,
+  PRIQ_IRQ_CFG0: 0xd0,
+  PRIQ_IRQ_CFG1: 0xd8,
+  PRIQ_IRQ_CFG2: 0xdc,
 } as const;
 
 export const Idr0 = layout("SMMU_IDR0", 1, SOURCE, {
@@ -63,6 +90,21 @@ export const Idr1 = layout("SMMU_IDR1", 1, SOURCE, {
   ECMDQ: { at: [31, 31], doc: "enhanced command queues" },
 });
 
+export const Idr3 = layout("SMMU_IDR3", 1, SOURCE, {
+  HAD: { at: [2, 2], doc: "hierarchical attributes can be disabled" },
+  PBHA: { at: [3, 3], doc: "page-based hardware attributes" },
+  XNX: { at: [4, 4], doc: "stage 2 can deny execution by privilege" },
+  PPS: { at: [5, 5], doc: "PRI auto-responses carry a PASID as asked" },
+  MPAM: { at: [7, 7], doc: "memory partitioning" },
+  FWB: { at: [8, 8], doc: "stage 2 can force write-back" },
+  STT: { at: [9, 9], doc: "small translation tables" },
+  RIL: { at: [10, 10], doc: "range invalidation and level hints" },
+  BBML: { at: [12, 11], doc: "break-before-make level" },
+  E0PD: { at: [13, 13], doc: "unprivileged access can be denied to a half" },
+  PTWNNC: { at: [14, 14], doc: "table walks to Device memory are Normal non-cacheable" },
+  DPT: { at: [15, 15], doc: "device permission tables" },
+});
+
 export const Idr5 = layout("SMMU_IDR5", 1, SOURCE, {
   OAS: { at: [2, 0], doc: "output address size", is: { "32": 0, "36": 1, "40": 2, "42": 3, "44": 4, "48": 5, "52": 6 } },
   GRAN4K: { at: [4, 4], doc: "4 KiB granule" },
@@ -79,6 +121,15 @@ export const Cr0 = layout("SMMU_CR0", 1, SOURCE, {
   CMDQEN: { at: [3, 3], doc: "command queue" },
   ATSCHK: { at: [4, 4], doc: "check translated requests" },
   VMW: { at: [8, 6], doc: "VMID wildcard" },
+});
+
+export const Cr1 = layout("SMMU_CR1", 1, SOURCE, {
+  QUEUE_IC: { at: [1, 0], doc: "inner cacheability of the queues" },
+  QUEUE_OC: { at: [3, 2], doc: "outer cacheability of the queues" },
+  QUEUE_SH: { at: [5, 4], doc: "shareability of the queues" },
+  TABLE_IC: { at: [7, 6], doc: "inner cacheability of the stream table" },
+  TABLE_OC: { at: [9, 8], doc: "outer cacheability of the stream table" },
+  TABLE_SH: { at: [11, 10], doc: "shareability of the stream table" },
 });
 
 export const Cr2 = layout("SMMU_CR2", 1, SOURCE, {
@@ -107,6 +158,30 @@ export const StrtabBaseCfg = layout("SMMU_STRTAB_BASE_CFG", 1, SOURCE, {
   LOG2SIZE: { at: [5, 0], doc: "log2 of the number of streams" },
   SPLIT: { at: [10, 6], doc: "StreamID bits of the second level" },
   FMT: { at: [17, 16], doc: "table shape", is: { linear: 0, twoLevel: 1 } },
+});
+
+/** Errors that are active where the bit differs from GERRORN's; software acknowledges by copying. */
+export const Gerror = layout("SMMU_GERROR", 1, SOURCE, {
+  CMDQ_ERR: { at: [0, 0], doc: "the command queue stopped at a command" },
+  EVENTQ_ABT_ERR: { at: [2, 2], doc: "an event could not be written" },
+  PRIQ_ABT_ERR: { at: [3, 3], doc: "a page request could not be written" },
+  MSI_CMDQ_ABT_ERR: { at: [4, 4], doc: "the SYNC MSI aborted" },
+  MSI_EVENTQ_ABT_ERR: { at: [5, 5], doc: "the event MSI aborted" },
+  MSI_PRIQ_ABT_ERR: { at: [6, 6], doc: "the PRI MSI aborted" },
+  MSI_GERROR_ABT_ERR: { at: [7, 7], doc: "the error MSI aborted" },
+  SFM_ERR: { at: [8, 8], doc: "service failure mode" },
+});
+
+/** CMDQ_BASE and EVENTQ_BASE, PRIQ_BASE: one shape. */
+export const QueueBase = layout("SMMU_CMDQ_BASE", 1, SOURCE, {
+  LOG2SIZE: { at: [4, 0], doc: "log2 of the number of entries" },
+  ADDR: { at: [51, 5], unit: 32, doc: "physical address of the queue, aligned to its size" },
+  HINT: { at: [62, 62], doc: "allocate hint (RA for commands, WA for events and page requests)" },
+});
+
+export const CmdqCons = layout("SMMU_CMDQ_CONS", 1, SOURCE, {
+  RD: { at: [19, 0], doc: "read index and, above it, the wrap bit" },
+  ERR: { at: [30, 24], doc: "why consumption stopped", is: { CERROR_NONE: 0, CERROR_ILL: 1, CERROR_ABT: 2, CERROR_ATC_INV_SYNC: 3 } },
 });
 
 /** QEMU 10.0 `virt`, nested: what the identification registers read. */

@@ -1,14 +1,26 @@
 /**
  * Deliberately broken kernels: `cofferdam` with one safeguard removed. A property that catches none of them says
- * nothing, so each is listed with who must catch it and in how few invocations.
+ * nothing, so each is listed with who must catch it and in how few invocations. `test/check/mutants.test.ts` runs them.
  */
 import type { Safeguard } from "../kernel/profile.ts";
 import type { PropertyName } from "./properties.ts";
 
 export interface Mutant {
   readonly without: Safeguard;
-  /** The property that the shortest trace violates. */
-  readonly caughtBy: PropertyName;
-  /** Invocations on the shortest trace, on `specs/systems/one-driver`. */
+  /** The properties that the shortest traces violate, in declared order. */
+  readonly caughtBy: readonly PropertyName[];
+  /** Invocations on the shortest trace. */
   readonly length: number;
+  /** The system in specs/systems that shows it. */
+  readonly system: string;
 }
+
+export const mutants: readonly Mutant[] = [
+  { without: "unbind-clears-ste", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
+  { without: "revoke-finalises-kernel-copies", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
+  { without: "unassign-aborts-streams", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
+  { without: "frame-delete-invalidates", caughtBy: ["no-dangling"], length: 3, system: "one-driver" },
+  { without: "unmap-invalidates", caughtBy: ["no-dangling"], length: 4, system: "one-driver" },
+  { without: "table-delete-invalidates", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
+  { without: "map-breaks-before-make", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
+];

@@ -5,8 +5,9 @@ import { cell, cellsOf, isPciBus, wideNumber } from "./properties.ts";
 
 /** Linux's OF_MAX_ADDR_CELLS: a wider address is refused. */
 const MAX_CELLS = 4;
-/** `reg` entries of one node that are carried to CPU addresses, and `ranges` entries of one bus that are looked at. */
-const MAX_REGISTERS = 64;
+/** `reg` entries of one node that are carried to CPU addresses; IOMMUs of known boards have one or two. */
+const MAX_REGISTERS = 16;
+/** `ranges` entries of one bus that are looked at; the largest known property has 1176 bytes. */
 const MAX_WINDOWS = 256;
 
 /**
@@ -43,24 +44,43 @@ const busAddress = (bus: DeviceNode, cells: readonly number[], from: number, cou
     ? { value: wideNumber(cells, from + 1, 2), space: pciSpace(cells[from]!) }
     : { value: BigInt.asUintN(64, wideNumber(cells, from, count)), space: "" };
 
+/** One entry of `ranges`: addresses [from, from + size) of the bus are [to, to + size) of the bus above. */
+interface Window {
+  readonly from: BusAddress;
+  readonly to: BusAddress;
+  readonly size: bigint;
+}
+
+const readWindows = (bus: DeviceNode, above: DeviceNode, ranges: Uint8Array): Window[] => {
+  const [child, parent, size] = [addressCells(bus), addressCells(above), sizeCells(bus)];
+  if (!fits(child) || !fits(parent) || size > MAX_CELLS) return [];
+  const stride = child + parent + size;
+  const cells = cellsOf(ranges.subarray(0, MAX_WINDOWS * stride * 4));
+  return Array.from({ length: Math.floor(cells.length / stride) }, (_, i) => ({
+    from: busAddress(bus, cells, i * stride, child),
+    to: busAddress(above, cells, i * stride + child, parent),
+    size: wideNumber(cells, i * stride + child + parent, size),
+  }));
+};
+
+/** Read once a bus: a tree may send many registers through the same deep chain of buses. */
+const windowsOfBus = new WeakMap<DeviceNode, Window[]>();
+const windowsOf = (bus: DeviceNode, above: DeviceNode, ranges: Uint8Array): Window[] => {
+  const known = windowsOfBus.get(bus);
+  if (known !== undefined) return known;
+  const windows = readWindows(bus, above, ranges);
+  windowsOfBus.set(bus, windows);
+  return windows;
+};
+
 /** `address` of the bus that `bus` is, as an address of the bus above it; undefined when no range of `bus` has it. */
 const throughRanges = (bus: DeviceNode, above: DeviceNode, address: BusAddress): BusAddress | undefined => {
   const ranges = bus.properties.get("ranges");
   if (ranges === undefined) return undefined;
   if (ranges.length === 0) return { value: address.value, space: isPciBus(above) ? address.space : "" };
-  const [child, parent, size] = [addressCells(bus), addressCells(above), sizeCells(bus)];
-  if (!fits(child) || !fits(parent) || size > MAX_CELLS) return undefined;
-  const stride = child + parent + size;
-  const cells = cellsOf(ranges.subarray(0, MAX_WINDOWS * stride * 4));
-  for (let at = 0; at + stride <= cells.length; at += stride) {
-    const from = busAddress(bus, cells, at, child);
-    const length = wideNumber(cells, at + child + parent, size);
-    const offset = address.value - from.value;
-    if (from.space !== address.space || offset < 0n || offset >= length) continue;
-    const to = busAddress(above, cells, at + child, parent);
-    return { value: BigInt.asUintN(64, to.value + offset), space: to.space };
-  }
-  return undefined;
+  const has = ({ from, size }: Window): boolean => from.space === address.space && address.value >= from.value && address.value - from.value < size;
+  const window = windowsOf(bus, above, ranges).find(has);
+  return window && { value: BigInt.asUintN(64, window.to.value + address.value - window.from.value), space: window.to.space };
 };
 
 const toCpu = (node: DeviceNode, address: BusAddress): bigint | undefined => {

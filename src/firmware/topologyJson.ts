@@ -65,14 +65,16 @@ const mapEntry = ({ ridBase, smmu, sidBase, sidMask, length }: MapEntry): MapEnt
   length: hex(length),
 });
 
-const names = (compatible: readonly string[]): string[] => compatible.map(printable);
+/** Nearly all text is plain ASCII already; a long one is not taken apart for nothing. */
+const safe = (text: string): string => (/^[ -~]*$/.test(text) ? text : printable(text));
+const names = (compatible: readonly string[]): string[] => compatible.map(safe);
 
 /** The path is the node's, or empty where the fault is not in one. */
 export const diagnosticDocument = ({ id, severity, place, message }: Diagnostic): DiagnosticDocument => ({
   id,
   severity,
   path: place?.path ?? "",
-  message: printable(message),
+  message: safe(message),
 });
 
 export const topologyJson = (topology: Topology, board: string): TopologyDocument => ({

@@ -9,7 +9,8 @@ import { cellsOf, isEnabled, isPciBus } from "../firmware/properties.ts";
 import { sidOfPci } from "../firmware/topology.ts";
 import type { Findings } from "./findings.ts";
 import type { KeyPath } from "./place.ts";
-import { didYouMean, type SpecDevice } from "./spec.ts";
+import type { SpecDevice } from "./spec.ts";
+import { didYouMean } from "./suggestion.ts";
 
 /** A board and the file it came from (name and hash only, for printing). */
 export interface BoardFile {

@@ -5,7 +5,8 @@ import { componentNamed, type Naming } from "./naming.ts";
 import type { KeyPath } from "./place.ts";
 import { byBase, endOf, overlaps, rangeText } from "./ranges.ts";
 import type { ResolvedRegion } from "./regions.ts";
-import { didYouMean, type SpecHold } from "./spec.ts";
+import type { SpecHold } from "./spec.ts";
+import { didYouMean } from "./suggestion.ts";
 import type { ResolvedStreams } from "./streams.ts";
 
 export type ResolvedHold =
@@ -25,6 +26,9 @@ export type ResolvedHold =
 
 /** Input of a 44-bit stage 2. */
 export const IOVA_LIMIT = 1n << 44n;
+
+/** Frame capabilities of one system, copies counted: 256 MiB in pages that one component holds each. */
+export const FRAMES_LIMIT = 1 << 16;
 
 interface Holding extends Naming {
   readonly resolvedRegions: readonly ResolvedRegion[];
@@ -196,14 +200,25 @@ const checkIovaOverlaps = ({ findings, resolvedRegions }: Holding, holds: readon
   }
 };
 
+const checkFrames = ({ findings, resolvedRegions }: Holding, holds: readonly ResolvedHold[]): void => {
+  const holders = new Map<number, bigint>();
+  for (const hold of holds) if (hold.kind === "region") holders.set(hold.region, (holders.get(hold.region) ?? 0n) + 1n);
+  const frames = resolvedRegions.reduce((sum, { kind, size }, region) => (kind === "memory" ? sum + (size / PAGE_BYTES) * (holders.get(region) ?? 1n) : sum), 0n);
+  if (frames > BigInt(FRAMES_LIMIT)) {
+    findings.errorAtKey("too-many-frames", ["regions"], `the memory regions need ${frames} frame capabilities of 4 KiB; at most ${FRAMES_LIMIT} are laid out, for now`, "make regions smaller, hold them less often, or use `kind: untyped`");
+  }
+};
+
 /** What each component holds, by component index, in the order of its list. */
 export const resolveHolds = (naming: Naming, resolvedRegions: readonly ResolvedRegion[], streams: ResolvedStreams, vspaces: readonly number[]): readonly (readonly ResolvedHold[])[] => {
   const holding: Holding = { ...naming, resolvedRegions, streams, vspaces, sole: new Map() };
-  return Object.entries(naming.spec.components).map(([name, { holds = [] }], index) => {
+  const all = Object.entries(naming.spec.components).map(([name, { holds = [] }], index) => {
     const holder: Holder = { index, name };
     const resolved = holds.flatMap((written, position) => resolveHold(holding, holder, written, ["components", name, "holds", position]));
     checkDuplicates(holding, holder, resolved);
     checkIovaOverlaps(holding, resolved);
     return resolved;
   });
+  checkFrames(holding, all.flat());
+  return all;
 };

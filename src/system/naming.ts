@@ -2,7 +2,8 @@
 import { printable } from "../base/diagnostic.ts";
 import type { Findings } from "./findings.ts";
 import type { KeyPath } from "./place.ts";
-import { didYouMean, type Spec } from "./spec.ts";
+import type { Spec } from "./spec.ts";
+import { didYouMean } from "./suggestion.ts";
 
 /** What every part of this stage has at hand. */
 export interface Naming {

@@ -2,7 +2,7 @@
  * Where a value of a spec stands in its text. A key path leads to a span; a path that does not exist leads to the
  * nearest enclosing key that does, so that "missing key" has a place too.
  */
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, type ParsedNode, type YAMLMap } from "yaml";
+import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, type ParsedNode, type YAMLMap } from "yaml";
 import type { Diagnostic, Place } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 
@@ -67,7 +67,8 @@ export const createPlaces = (root: Node | null, text: string, file: string, line
   };
   const oneLine = (node: Node | null): boolean => {
     const range = rangeOf(node);
-    return range !== undefined && !text.slice(range[0], range[1]).trimEnd().includes("\n");
+    const block = isCollection(node) && node.flow !== true;
+    return range !== undefined && !block && !text.slice(range[0], range[1]).trimEnd().includes("\n");
   };
   return {
     span,

@@ -21,8 +21,6 @@ export interface ResolvedRegion {
 
 /** Output of a 44-bit stage 2. */
 export const PA_LIMIT = 1n << 44n;
-/** Frames of 4 KiB that one system may have: 256 MiB. */
-export const FRAMES_LIMIT = 1 << 16;
 /** The default memory starts at a multiple of this, where a 2 MiB block could be mapped. */
 const BLOCK_BYTES = 1n << 21n;
 
@@ -123,17 +121,9 @@ const checkOverlaps = ({ findings }: Naming, regions: readonly ResolvedRegion[])
   }
 };
 
-const checkFrames = ({ findings }: Naming, regions: readonly ResolvedRegion[]): void => {
-  const pages = regions.filter((region) => region.kind === "memory").reduce((sum, region) => sum + region.size / PAGE_BYTES, 0n);
-  if (pages > BigInt(FRAMES_LIMIT)) {
-    findings.errorAtKey("too-many-frames", ["regions"], `the memory regions have ${pages} pages; at most ${FRAMES_LIMIT} frame capabilities of 4 KiB are laid out, for now`, "make regions smaller, or `kind: untyped`");
-  }
-};
-
 /** All regions of the spec, checked against each other and against `ram`. */
 export const resolveRegions = (naming: Naming, ram: readonly Range[]): readonly ResolvedRegion[] => {
   const regions = Object.entries(naming.spec.regions ?? {}).map(([name, written]) => resolveRegion(naming, name, written, ram));
   checkOverlaps(naming, regions);
-  checkFrames(naming, regions);
   return regions;
 };

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { registerRanges } from "../../src/firmware/addresses.ts";
 import { readBoard } from "../../src/firmware/board.ts";
@@ -57,9 +58,9 @@ describe("reg through ranges", () => {
   });
 });
 
-describe("memory", () => {
-  const memory = (reg: number[], more: NodeSpec = {}): NodeSpec => ({ device_type: "memory", reg, ...more });
+const memory = (reg: number[], more: NodeSpec = {}): NodeSpec => ({ device_type: "memory", reg, ...more });
 
+describe("memory", () => {
   it("joins what touches, sorts, and leaves out disabled and empty ranges", () => {
     const root = { ...one, "memory@2": memory([0x3000, 0x1000, 0x1000, 0x1000]), "memory@1": memory([0x2000, 0x1000, 0x9000, 0]), "memory@3": memory([0x8000, 0x1000], { status: "disabled" }) };
     expect(memoryRanges(board(root).tree)).toEqual([{ base: 0x1000n, size: 0x3000n }]);
@@ -80,6 +81,26 @@ describe("memory", () => {
   it("ends are clipped at 2^64", () => {
     const { tree } = board({ ...two, memory: memory([0xffff_ffff, 0xffff_f000, 0, 0x2000]) });
     expect(memoryRanges(tree)).toEqual([{ base: 0xffff_ffff_ffff_f000n, size: 0x1000n }]);
+  });
+});
+
+describe("law: free memory is what memory nodes have, byte by byte, less what is reserved", () => {
+  const ranges = fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.nat(8)), { maxLength: 6 });
+  const bytes = (list: readonly (readonly [number, number])[]): number[] => list.flatMap(([base, size]) => Array.from({ length: size }, (_, i) => base + i));
+  it("and the ranges are sorted, apart and not empty", () => {
+    fc.assert(
+      fc.property(ranges, ranges, ranges, (given, kept, fixed) => {
+        const { tree } = board({ ...one, memory: memory(given.flat()), "reserved-memory": { ...one, fw: { reg: fixed.flat() } } }, [...kept.filter(([, size]) => size > 0).flatMap(([base, size]) => [0, base, 0, size]), 0, 0, 0, 0]);
+        const free = memoryRanges(tree);
+        const reserved = new Set([...bytes(kept), ...bytes(fixed)]);
+        expect(bytes(free.map(({ base, size }) => [Number(base), Number(size)] as const))).toEqual([...new Set(bytes(given))].filter((byte) => !reserved.has(byte)).toSorted((a, b) => a - b));
+        for (const [i, { base, size }] of free.entries()) {
+          expect(size).toBeGreaterThan(0n);
+          if (i > 0) expect(base).toBeGreaterThan(free[i - 1]!.base + free[i - 1]!.size);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readBoard } from "../../src/firmware/board.ts";
@@ -6,6 +6,7 @@ import { hostBridges, sidOfPci, sidsOfMaster } from "../../src/firmware/topology
 import { topologyJson, unreadableJson } from "../../src/firmware/topologyJson.ts";
 import { blob, type NodeSpec } from "./blob.ts";
 
+const room = join(import.meta.dirname, "../../src/firmware");
 const board = (root: NodeSpec) => readBoard(blob({ "#address-cells": [2], "#size-cells": [2], ...root })).value!;
 const document = (root: NodeSpec) => topologyJson(board(root).topology, "board");
 const ids = (root: NodeSpec): string[] => document(root).diagnostics.map((each) => each.id);
@@ -202,6 +203,12 @@ describe("iommu-map", () => {
     expect(entries([0, V2, 0x1400, 2], {}, smmuv2())?.entries).toEqual([]);
   });
 
+  it("4-cell entries of two IOMMUs are no such map", () => {
+    const root = { a: smmuv2(), b: smmuv2({ phandle: [0x11] }), pcie: pci([0, V2, 5, 1, 1, 0x11, 6, 1]) };
+    expect(document(root).maps[0]?.entries).toEqual([{ ridBase: "0x0", smmu: "/a", sidBase: "0x5", sidMask: "0x1", length: "0x1" }]);
+    expect(ids(root)).toContain("map-dangling");
+  });
+
   it("entries of different size may follow one another", () => {
     const root = { a: smmuv2(), b: smmuv3(), pcie: pci([0, V2, 5, 0, 1, 1, V3, 6, 1]) };
     expect(document(root).maps[0]?.entries.map((each) => [each.smmu, each.sidBase])).toEqual([["/a", "0x5"], ["/b", "0x6"]]);
@@ -336,6 +343,29 @@ describe("a tree that is not what it should be", () => {
     const found = new Set(topology.diagnostics.map((each) => each.id));
     expect([...found]).toEqual(expect.arrayContaining(["too-many-streams", "too-many-map-entries", "mask-overlap-unchecked"]));
     expect(performance.now() - started).toBeLessThan(5000);
+  });
+});
+
+describe("limits", () => {
+  it("many IOMMUs behind a deep chain of buses with many ranges each", () => {
+    const windows = Array.from({ length: 256 }, (_, i) => (i < 255 ? [0xffff_0000 + i, 0, 1] : [0, 0, 0xf000_0000])).flat();
+    const reg = Array.from({ length: 20 }, (_, i) => [i * 16, 4]).flat();
+    let node: NodeSpec = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`iommu@${i}`, { "#iommu-cells": [1], reg }]));
+    for (let depth = 0; depth < 50; depth += 1) node = { bus: { "#address-cells": [1], "#size-cells": [1], ranges: windows, ...node } };
+    const started = performance.now();
+    const { smmus, diagnostics } = board({ "#address-cells": [1], "#size-cells": [1], ...node }).topology;
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(smmus).toHaveLength(256);
+    expect(smmus[0]?.reg).toHaveLength(16);
+    expect(diagnostics.map((each) => each.id)).toEqual(expect.arrayContaining(["too-many-iommus", "reg-untranslatable"]));
+  });
+
+  it("every finding has a test that meets it", () => {
+    const source = globSync("*.ts", { cwd: room }).filter((file) => !file.startsWith("fdt")).map((file) => readFileSync(join(room, file), "utf8"));
+    const ids = new Set([...source.join().matchAll(/(?:finding|say|fault)\((?:reader, )?"([a-z0-9-]+)"|id: "([a-z0-9-]+)"/g)].map((match) => match[1] ?? match[2]!));
+    const here = readFileSync(import.meta.filename, "utf8");
+    expect([...ids].filter((id) => !here.includes(`"${id}"`))).toEqual([]);
+    expect(ids.size).toBeGreaterThan(25);
   });
 });
 

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hasError } from "../../src/base/diagnostic.ts";
-import { decodeSpec, didYouMean, SPEC_TEXT_LIMIT, specJsonSchema } from "../../src/system/spec.ts";
+import { decodeSpec, specJsonSchema } from "../../src/system/spec.ts";
+import { didYouMean } from "../../src/system/suggestion.ts";
+import { SPEC_TEXT_LIMIT } from "../../src/system/yaml.ts";
 import { root } from "./fixture.ts";
 
 const example = readFileSync(join(root, "specs/systems/one-driver/system.yaml"), "utf8");
@@ -59,7 +61,7 @@ describe("decoding a spec", () => {
       "8:11 wrong-value",
       "9:28 wrong-value",
       "9:50 wrong-value",
-      "9:66 wrong-value",
+      "9:68 wrong-value",
       "10:13 wrong-value",
       "10:18 unknown-key",
       "10:31 wrong-value",
@@ -94,6 +96,12 @@ describe("decoding a spec", () => {
     expect(diagnostics[0]).toMatchObject({ id, severity: "error", place: { file: "s", line: expect.any(Number) } });
   });
 
+  it("lists a bounded number of problems", () => {
+    const { diagnostics } = decodeSpec(`system: a\nboard: b\ncomponents:\n${Array.from({ length: 2000 }, (_, i) => `  c${i}: {}`).join("\n")}`, "s");
+    expect(diagnostics).toHaveLength(201);
+    expect(diagnostics.at(-1)).toMatchObject({ id: "more-findings", severity: "error", message: "1800 more findings are not listed" });
+  });
+
   it("takes names that JavaScript objects have for names", () => {
     const { value } = decodeSpec("system: constructor\nboard: b\ncomponents: { constructor: { kind: vm } }", "s");
     expect(Object.keys(value?.spec.components ?? {})).toEqual(["constructor"]);
@@ -124,6 +132,7 @@ describe("didYouMean", () => {
     expect(didYouMean("rnig", ["heap", "ring", "wing"])).toBe(" (did you mean `ring`?)");
     expect(didYouMean("zebra", ["heap", "ring"])).toBe("");
     expect(didYouMean("x", [])).toBe("");
+    expect(didYouMean("b0", ["a"])).toBe("");
   });
 });
 

@@ -1,0 +1,65 @@
+/**
+ * The verdict: what was shown, for which scope, under which assumptions, and what was never reached. A run that hit a
+ * bound says so in its result, so that it cannot be read as a proof.
+ */
+import type { Layout } from "../system/layout.ts";
+import type { Scope } from "../system/scale.ts";
+import type { OperationCoverage } from "./coverage.ts";
+import type { PropertyName } from "./properties.ts";
+import type { Replay } from "./replay.ts";
+import type { Trace, TraceModel } from "./trace.ts";
+
+export interface VerdictViolation {
+  readonly property: PropertyName | "intended-dma";
+  readonly sentence: string;
+  readonly message: string;
+  /** Invocations on the shortest trace. */
+  readonly length?: number;
+  readonly trace?: Trace;
+  /** The same messages on the whole layout, not scaled. */
+  readonly unscaled?: Replay;
+}
+
+export interface Verdict {
+  readonly format: "cofferdam-verdict";
+  readonly version: 1;
+  readonly system: string;
+  readonly board: Layout["board"];
+  readonly spec: Layout["spec"];
+  readonly model: TraceModel;
+  readonly scope: Scope;
+  /**
+   * `holds`: every state of this scope was explored and no property fails. `violated`: one fails. `inconclusive`: a bound
+   * was hit before either; nothing was shown beyond the states that were seen.
+   */
+  readonly result: "holds" | "violated" | "inconclusive";
+  /** Why exploration ended: `exhausted`, `violated`, or the bound that was hit. */
+  readonly end: string;
+  readonly states: number;
+  readonly transitions: number;
+  /** Invocations on the longest shortest path. */
+  readonly depth: number;
+  readonly adversaries: readonly string[];
+  readonly trusted: readonly string[];
+  readonly properties: readonly { readonly name: PropertyName; readonly sentence: string; readonly result: "holds" | "violated" | "undecided" }[];
+  readonly violations: readonly VerdictViolation[];
+  readonly coverage: readonly OperationCoverage[];
+  readonly unreachedOperations: readonly string[];
+  readonly unreachedRefusals: readonly string[];
+  readonly intendedPaths: { readonly all: number; readonly unreached: readonly string[] };
+  readonly assumptions: readonly string[];
+}
+
+/** What every verdict rests on (design D13). */
+export const assumptions: readonly string[] = [
+  "The SMMU behaves as the model says (IHI 0070, stage 2); ATS is off, so no device claims to have translated already.",
+  "Table walks are coherent with the kernel's stores.",
+  "Firmware leaves no DMA running before the kernel sets GBPA.ABORT, and the machine is reset physically in between.",
+  "CPU accesses to device registers and PCI configuration space are outside the SMMU's reach: a guest that renumbers a bridge changes requester IDs.",
+  "An invocation runs whole (coarse grain); the SMMU may fetch between its steps, but no device's DMA is judged there.",
+  "Trusted components make no invocation after boot, and there is no communication between components.",
+];
+
+/** In words: what an exhausted run covers and what it does not. */
+export const scopeInWords = (scope: Scope): string =>
+  `${scope.pages} page(s) of each region, ${scope.slots} free slot(s) in each CNode, ${scope.children} object(s) from each untyped, every IOVA mapped at boot and ${scope.addresses} more; any number of invocations in any order`;

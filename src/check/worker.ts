@@ -1,0 +1,23 @@
+/** Entry of the worker thread that explores: see background.ts. */
+import { parentPort, workerData } from "node:worker_threads";
+import type { WorkOrder } from "./background.ts";
+import { checkLayout } from "./check.ts";
+
+const { layout, options, stop } = workerData as WorkOrder;
+const flag = new Int32Array(stop);
+let last = 0;
+try {
+  const verdict = checkLayout(layout, {
+    ...options,
+    watch: (progress) => {
+      if (progress.seconds - last > 0.2) {
+        last = progress.seconds;
+        parentPort?.postMessage({ kind: "progress", progress: { ...progress, memory: process.memoryUsage.rss() } });
+      }
+      return Atomics.load(flag, 0) === 0;
+    },
+  });
+  parentPort?.postMessage({ kind: "verdict", verdict });
+} catch (error) {
+  parentPort?.postMessage({ kind: "failed", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), stack: error instanceof Error ? error.stack : undefined });
+}

@@ -1,0 +1,99 @@
+/** `cofferdam check SPEC`: explores everything that untrusted components can do, and gives a verdict. */
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import { checkInBackground } from "../../check/background.ts";
+import { mutants } from "../../check/mutants.ts";
+import { properties } from "../../check/properties.ts";
+import type { Verdict } from "../../check/verdict.ts";
+import { cofferdam, mutantOf, type Safeguard, safeguards } from "../../kernel/profile.ts";
+import type { Layout } from "../../system/layout.ts";
+import { defaultScope, type Scope } from "../../system/scale.ts";
+import { showDiagnostics } from "../diagnostics.ts";
+import { BAD_INPUT, exitWith, INCONCLUSIVE, INTERRUPTED, OK, VIOLATED } from "../exit.ts";
+import { progressLine } from "../progress.ts";
+import { openSystem } from "../system.ts";
+import { verdictText } from "../verdictText.ts";
+import { write } from "./generate.ts";
+
+export interface CheckFlags {
+  readonly scope: string;
+  readonly mutant: string | undefined;
+  readonly caches: "may" | "none";
+  readonly states: number;
+  readonly depth: number;
+  readonly seconds: number;
+  readonly out: string | undefined;
+  readonly json: boolean;
+  readonly events: boolean;
+  readonly verbose: boolean;
+}
+
+const usage = (message: string, hint: string): Diagnostic => ({ id: "usage", severity: "error", message, hint });
+
+/** `pages=2,slots=1` over the default scope. */
+export const parseScope = (text: string): Scope | Diagnostic => {
+  const scope: Record<string, number> = { ...defaultScope };
+  for (const part of text.split(",").filter((piece) => piece !== "")) {
+    const [name, value, ...rest] = part.split("=");
+    if (name === undefined || !(name in defaultScope)) return usage(`the scope has no \`${name ?? ""}\``, `use ${Object.keys(defaultScope).join(", ")}`);
+    if (value === undefined || rest.length > 0 || !/^\d{1,3}$/.test(value)) return usage(`\`${part}\` is no scope`, "write name=number with a number from 0 to 999, such as pages=1,slots=1");
+    scope[name] = Number(value);
+  }
+  if (scope["pages"] === 0) return usage("pages=0 leaves no memory to protect", "give at least pages=1");
+  return scope as unknown as Scope;
+};
+
+/** Explores, with progress on stderr; an interrupt keeps the partial verdict. */
+export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "mutant" | "caches" | "states" | "depth" | "seconds" | "events">): Promise<Verdict> => {
+  const line = progressLine();
+  const profile = flags.mutant === undefined ? cofferdam : mutantOf(cofferdam, flags.mutant as Safeguard);
+  const bounds = { states: flags.states, depth: flags.depth, seconds: flags.seconds };
+  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds }, (progress) => {
+    if (flags.events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
+    else line.show(progress);
+  });
+  const interrupt = () => background.stop();
+  process.on("SIGINT", interrupt);
+  try {
+    return await background.verdict;
+  } finally {
+    process.off("SIGINT", interrupt);
+    line.end();
+  }
+};
+
+export const verdictCode = ({ result, end }: Verdict): number => {
+  if (result === "violated") return VIOLATED;
+  if (end === "interrupted") return INTERRUPTED;
+  return result === "holds" ? OK : INCONCLUSIVE;
+};
+
+/** verdict.json, and one file for each trace. */
+export const verdictFiles = (verdict: Verdict): { name: string; text: string }[] => [
+  { name: "verdict.json", text: `${JSON.stringify(verdict, undefined, 2)}\n` },
+  ...verdict.violations.flatMap(({ property, trace }) => (trace === undefined ? [] : [{ name: `trace-${property}.json`, text: `${JSON.stringify(trace, undefined, 2)}\n` }])),
+];
+
+export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
+  const scope = parseScope(flags.scope);
+  if ("id" in scope) {
+    showDiagnostics([scope]);
+    return exitWith(BAD_INPUT);
+  }
+  const system = openSystem(spec);
+  if (system === undefined) return;
+  const verdict = await explore(system.plan.layout, scope, flags);
+  if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict))) return;
+  if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
+  else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : verdictText(verdict, flags.verbose));
+  exitWith(verdictCode(verdict));
+};
+
+/** `cofferdam check --list`: what is checked, and which broken kernels each property must catch. */
+export const list = (json: boolean): void => {
+  const all = properties.map(({ name, sentence }) => ({ name, sentence, mutants: mutants.filter(({ caughtBy }) => caughtBy.includes(name)).map(({ without, length, system }) => ({ without, forgets: safeguards[without], length, system })) }));
+  if (json) return void process.stdout.write(`${JSON.stringify(all)}\n`);
+  for (const { name, sentence, mutants: caught } of all) {
+    process.stdout.write(`${name}\n  ${sentence}\n`);
+    for (const { without, forgets, length, system } of caught) process.stdout.write(`  catches ${without} in ${length} invocations on ${system}: ${forgets}\n`);
+  }
+};

@@ -1,0 +1,10 @@
+/** Entry of the command line. Commands are loaded when they are called, so that `--help` stays quick. */
+const MAJOR = 24;
+if (Number(process.versions.node.split(".")[0]) < MAJOR) {
+  process.stderr.write(`cofferdam needs Node ${MAJOR} or newer, and this is ${process.version}: run it through npm (\`npm start\`, \`npx cofferdam\`), or install Node ${MAJOR}.\n`);
+  process.exit(2);
+}
+const { main } = await import("./program.ts");
+main();
+
+export {};

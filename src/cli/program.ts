@@ -1,0 +1,109 @@
+/** The command tree (effect/cli), and how its failures become exit codes. */
+import { runMain } from "@effect/platform-node/NodeRuntime";
+import { layer as nodeServices } from "@effect/platform-node/NodeServices";
+import * as Argument from "effect/cli/Argument";
+import * as CliOutput from "effect/cli/CliOutput";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Console from "effect/Console";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { safeguards } from "../kernel/profile.ts";
+import { BAD_INPUT, exitWith, INTERNAL } from "./exit.ts";
+import { programVersion } from "./system.ts";
+
+const flag = (name: string, description: string) => Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false));
+const json = flag("json", "one JSON document on stdout instead of text");
+const spec = Argument.String("spec").pipe(Argument.withDescription("system spec, a YAML file"));
+
+/** A handler; a bug in it is told in one sentence with its stack, and exits 4. */
+const perform = (act: () => Promise<void> | void) =>
+  Effect.promise(async () => {
+    try {
+      await act();
+    } catch (error) {
+      const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
+      exitWith(INTERNAL);
+    }
+  });
+
+const topology = Command.make("topology", { boards: Argument.String("board").pipe(Argument.withDescription("device tree blob (.dtb)"), Argument.atLeast(1)), json }, ({ boards, json: asJson }) =>
+  perform(async () => (await import("./commands/topology.ts")).topology(boards, asJson)),
+).pipe(Command.withDescription("Which devices stand behind which SMMU, with which streams"));
+
+const plan = Command.make("plan", { spec, json }, ({ spec: file, json: asJson }) => perform(async () => (await import("./commands/plan.ts")).plan(file, asJson))).pipe(
+  Command.withDescription("What a spec hands out, without writing anything"),
+);
+
+const generate = Command.make(
+  "generate",
+  { spec, out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder to write into"), Flag.withDefault("out")), json },
+  ({ spec: file, out, json: asJson }) => perform(async () => (await import("./commands/generate.ts")).generate(file, out, asJson)),
+).pipe(Command.withDescription("Write capDL, C headers, bindings, layout and report"));
+
+const checkFlags = {
+  spec: spec.pipe(Argument.optional),
+  list: flag("list", "list the properties and the broken kernels that each catches"),
+  scope: Flag.String("scope").pipe(Flag.withDescription("pages=1,slots=1,children=2,addresses=1"), Flag.withDefault("")),
+  mutant: Flag.Literals("mutant", Object.keys(safeguards)).pipe(Flag.withDescription("check a kernel with this safeguard removed"), Flag.optional),
+  caches: Flag.Literals("caches", ["may", "none"]).pipe(Flag.withDescription("what the SMMU may keep: whatever it could have fetched, or nothing"), Flag.withDefault("may")),
+  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(4_000_000)),
+  maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
+  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
+  out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for verdict.json and the traces"), Flag.optional),
+  json,
+  events: flag("events", "progress and verdict as JSON lines on stdout"),
+  verbose: flag("verbose", "list every refusal that was never reached"),
+};
+const check = Command.make("check", checkFlags, (flags) =>
+  perform(async () => {
+    const commands = await import("./commands/check.ts");
+    if (flags.list) return commands.list(flags.json);
+    if (Option.isNone(flags.spec)) {
+      process.stderr.write("error [usage] check needs a system spec\n  hint: cofferdam check specs/systems/one-driver/system.yaml\n");
+      return exitWith(BAD_INPUT);
+    }
+    await commands.check(flags.spec.value, {
+      ...flags,
+      mutant: Option.getOrUndefined(flags.mutant),
+      out: Option.getOrUndefined(flags.out),
+      states: flags.maxStates,
+      depth: flags.maxDepth,
+      seconds: flags.maxSeconds,
+    });
+  }),
+).pipe(Command.withDescription("Explore everything that untrusted components can do, and give a verdict"));
+
+const start = Command.make(
+  "start",
+  { out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder to write into"), Flag.withDefault("out/one-driver")) },
+  ({ out }) => perform(async () => (await import("./commands/start.ts")).start(out)),
+).pipe(Command.withDescription("Plan, generate and check the first example"));
+
+const cofferdam = Command.make("cofferdam").pipe(
+  Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
+  Command.withSubcommands([topology, plan, generate, check, start]),
+);
+
+/** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.gen(function* () {
+          const formatter = yield* CliOutput.Formatter;
+          yield* Console.error(formatter.formatErrors(event.errors));
+          yield* Console.error(`Run \`${event.commandPath.join(" ")} --help\` for what it takes.`);
+        })
+      : CliOutput.defaultPresenter.present(event),
+});
+
+export const main = (): void => {
+  const program = Command.run(cofferdam, { version: programVersion() }).pipe(
+    // A wrong command line is bad input: exit 2, after the presenter has said what is wrong.
+    Effect.catchTag("ShowHelp", (help) => Effect.sync(() => exitWith(help.errors.length > 0 ? BAD_INPUT : 0))),
+    Effect.provide(Layer.mergeAll(nodeServices, presenter)),
+  );
+  runMain(program as Effect.Effect<void>);
+};

@@ -1,0 +1,65 @@
+/** A verdict in words, for someone who sees one for the first time. */
+import type { TraceStep } from "../check/trace.ts";
+import { scopeInWords, type Verdict, type VerdictViolation } from "../check/verdict.ts";
+
+const count = (number: number): string => number.toLocaleString("en-US");
+const wrap = (items: readonly string[]): string => (items.length === 0 ? "none" : items.join(", "));
+
+const headline = ({ result, end, system, adversaries }: Verdict): string => {
+  const who = adversaries.length === 0 ? "no untrusted component" : `whatever ${wrap(adversaries)} may do`;
+  if (result === "holds") return `HOLDS  ${system}: every property holds in every reachable state, ${who}, at the scope below.`;
+  if (result === "violated") return `VIOLATED  ${system}: isolation can be broken.`;
+  return `INCONCLUSIVE  ${system}: exploration stopped at a bound (${end}). No violation was met, and none is excluded.`;
+};
+
+const stepText = (step: TraceStep, index: number): string[] => {
+  const named = Object.entries(step.args).map(([name, value]) => `${name}=${value}`);
+  const stores = step.steps.map((given) => {
+    const what = given.what === undefined ? "" : `  ; ${given.what}`;
+    if (given.kind === "store") return `store [${given.addr}] ${given.old} -> ${given.new}${what}`;
+    if (given.kind === "fill") return `clear [${given.addr}, ${given.size} bytes]${what}`;
+    return given.kind === "command" ? `command ${given.command!.join(" ")}${what}` : given.kind;
+  });
+  return [`  ${index + 1}. ${step.actor}: ${step.op}(${named.join(", ")}) -> ${step.result}`, ...stores.filter((line) => line !== "barrier").map((line) => `       ${line}`)];
+};
+
+const unscaledText = ({ unscaled }: VerdictViolation): string[] => {
+  if (unscaled === undefined) return [];
+  if (unscaled.result === "violated") return ["  Replayed on the whole layout, unscaled: it breaks there, too."];
+  return [unscaled.result === "holds" ? "  Replayed on the whole layout, unscaled: it does not break there." : `  Replayed on the whole layout, unscaled: step ${unscaled.at + 1} answers ${unscaled.answered}.`];
+};
+
+const violationText = (violation: VerdictViolation): string[] => {
+  const { trace } = violation;
+  const head = [`${violation.property}: ${violation.message}.`, `  The property: ${violation.sentence}`];
+  if (trace === undefined) return head;
+  const via = trace.witness.via.map(({ what, addr, value }) => `       ${what} at ${addr} = ${value}`);
+  const transaction = trace.witness.iova === undefined ? [] : [`  Then a ${trace.witness.op} by stream ${trace.witness.sid} at IOVA ${trace.witness.iova} reaches ${trace.witness.pa}, by way of`];
+  return [...head, `  Shortest trace, ${trace.steps.length} invocation(s):`, ...trace.steps.flatMap(stepText), ...transaction, ...(transaction.length === 0 ? [] : via), ...unscaledText(violation)];
+};
+
+const explored = (verdict: Verdict): string =>
+  verdict.end === "exhausted"
+    ? `Exhausted: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, no state further than ${verdict.depth} invocations away.`
+    : `Explored: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, to depth ${verdict.depth} (${verdict.end}).`;
+
+/** `all`: list every refusal that was never reached, instead of their number. */
+export const verdictText = (verdict: Verdict, all = false): string => {
+  const refusals = verdict.unreachedRefusals;
+  return [
+    headline(verdict),
+    "",
+    ...verdict.violations.flatMap((violation) => [...violationText(violation), ""]),
+    explored(verdict),
+    `Scope: ${scopeInWords(verdict.scope)}. Larger scopes are not covered.`,
+    `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
+    ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),
+    `Intended DMA paths reached: ${verdict.intendedPaths.all - verdict.intendedPaths.unreached.length} of ${verdict.intendedPaths.all}${verdict.intendedPaths.unreached.length === 0 ? "" : ` (never: ${wrap(verdict.intendedPaths.unreached)})`}.`,
+    `Invocations never performed: ${wrap(verdict.unreachedOperations)}.`,
+    all ? `Refusals never reached:\n${refusals.map((line) => `  ${line}`).join("\n")}` : `Refusals never reached: ${refusals.length}${refusals.length === 0 ? "" : " (listed with --verbose and in verdict.json)"}.`,
+    `Kernel: profile ${verdict.model.profile}${verdict.model.mutant === undefined ? "" : `, MUTANT without ${verdict.model.mutant}`}; machine ${verdict.model.machine}, caches ${verdict.model.caches}.`,
+    "Assumed:",
+    ...verdict.assumptions.map((line) => `  - ${line}`),
+    "",
+  ].join("\n");
+};
