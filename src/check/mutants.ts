@@ -3,6 +3,7 @@
  * nothing, so each is listed with who must catch it and in how few invocations. `test/check/mutants.test.ts` runs them.
  */
 import type { Safeguard } from "../kernel/profile.ts";
+import type { Scope } from "../system/scale.ts";
 import type { PropertyName } from "./properties.ts";
 
 export interface Mutant {
@@ -11,8 +12,9 @@ export interface Mutant {
   readonly caughtBy: readonly PropertyName[];
   /** Invocations on the shortest trace. */
   readonly length: number;
-  /** The system in specs/systems that shows it. */
+  /** The system in specs/systems that shows it, and the scope where it is not the default. */
   readonly system: string;
+  readonly scope?: Partial<Scope>;
 }
 
 export const mutants: readonly Mutant[] = [
@@ -23,4 +25,8 @@ export const mutants: readonly Mutant[] = [
   { without: "unmap-invalidates", caughtBy: ["no-dangling"], length: 4, system: "one-driver" },
   { without: "table-delete-invalidates", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
   { without: "map-breaks-before-make", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
+  { without: "vmid-cleared-between-vspaces", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
+  { without: "retype-clears-memory", caughtBy: ["refinement"], length: 9, system: "one-driver" },
+  { without: "map-checks-rights", caughtBy: ["dma-confinement"], length: 3, system: "shared-config" },
+  { without: "table-invalidates-everything-below", caughtBy: ["no-dangling"], length: 4, system: "shared-config", scope: { pages: 2 } },
 ];

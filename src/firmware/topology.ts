@@ -53,7 +53,7 @@ const idleFindings = (root: DeviceNode, smmus: readonly Iommu[], masters: readon
   const say = (id: string, smmu: Iommu, message: string): void => {
     found.push({ id, severity: "info", message: `${smmu.path}: ${message}`, place: { path: smmu.path } });
   };
-  if (smmus.length === 0) found.push(finding("no-iommu", "info", root, "the tree has no IOMMU, so nothing confines any device's DMA"));
+  if (smmus.length === 0) found.push(finding("no-iommu", "info", root, "no node has #iommu-cells: the tree has no IOMMU that a device can refer to, so nothing confines DMA"));
   for (const smmu of smmus.filter(({ kind }) => kind !== "other")) {
     if (!smmu.enabled) say("smmu-disabled", smmu, "the SMMU is disabled");
     if (!used.has(smmu.path)) say("no-masters", smmu, "no device in this tree refers to the SMMU");

@@ -47,7 +47,7 @@ export const forEachStream = (kernel: Kernel, cb: number, visit: (sid: number) =
  */
 export const unassign = (kernel: Kernel, cb: number): void => {
   if (keeps(kernel, "unassign-aborts-streams")) forEachStream(kernel, cb, (sid) => kernel.emit(kernel.driver.abortStream(sid)));
-  if (keeps(kernel, "unassign-invalidates")) kernel.emit(kernel.driver.invalidateVmid(cb));
+  if (keeps(kernel, "vmid-cleared-between-vspaces")) kernel.emit(kernel.driver.invalidateVmid(cb));
 };
 
 /** smmu.c `smmu_sid_unbind`: from now on every transaction of the stream aborts. */

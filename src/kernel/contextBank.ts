@@ -71,7 +71,7 @@ export const AssignVspace = invocation({
     const cb = slot.at(target).object;
     const vspace = slot.at(caps[0]!).object;
     insertCopy(kernel, caps[0]!, cbNode(kernel, cb));
-    if (keeps(kernel, "assign-invalidates-vmid")) kernel.emit(kernel.driver.invalidateVmid(cb));
+    if (keeps(kernel, "vmid-cleared-between-vspaces")) kernel.emit(kernel.driver.invalidateVmid(cb));
     forEachStream(kernel, cb, (sid) => kernel.emit(kernel.driver.routeStream(sid, cb, vspace)));
   },
 });

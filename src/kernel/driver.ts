@@ -32,21 +32,21 @@ export interface Driver {
 }
 
 const STE_BYTES = 64n;
-const STE_WORDS = 8;
+/** Words 1 to 3 say the rest of a stage-2 configuration; words 4 to 7 stay as the boot code left them, 0. */
+const OTHER_WORDS = [1, 2, 3];
 
 /** Unbound, or bound to a bank without a VSpace: valid, and every transaction aborts without an event. */
 export const abortSte: readonly bigint[] = Ste.encode({ V: 1n, Config: "abort" });
 
 /**
  * Bound and assigned: 44-bit stage 2, four levels of 4 KiB tables. S2R=1, S2S=0: faults abort and are recorded
- * (design D3b). The other fields are those that Linux sets for a coherent stage-2 domain (arm-smmu-v3.c
- * `arm_smmu_make_s2_domain_ste`).
+ * (design D3b). Every word is what Linux stores for a coherent stage-2 domain on the same SMMU (arm-smmu-v3.c
+ * `arm_smmu_make_s2_domain_ste`), but for the root and the VMID.
  */
 export const stage2Ste = (root: Pa, vmid: number): readonly bigint[] =>
   Ste.encode({
     V: 1n,
     Config: "s2",
-    SHCFG: "incoming",
     S2VMID: BigInt(vmid),
     S2T0SZ: 20n,
     S2SL0: 2n,
@@ -116,7 +116,7 @@ export const createDriver = (plan: Plan): Driver => {
     const { smmu, vmid } = plan.cbs[cb]!;
     return [barrier, command(smmu, CommandTlbi.encode({ VMID: BigInt(vmid), ...fields }), `${what} VMID ${vmid}`), { kind: "sync", smmu }];
   };
-  const otherWords = (sid: number, ste: readonly bigint[]): Step[] => Array.from({ length: STE_WORDS - 1 }, (_, n) => storeSte(sid, n + 1, ste[n + 1]!));
+  const otherWords = (sid: number, ste: readonly bigint[]): Step[] => OTHER_WORDS.map((word) => storeSte(sid, word, ste[word]!));
 
   const abortStream = remember((sid) => [storeSte(sid!, 0, abortSte[0]!), ...invalidateSte(sid!), ...otherWords(sid!, abortSte)]);
   const routeStream = remember((sid, cb, vspace) => {
