@@ -4,6 +4,9 @@
  * says which one. Bits that no field names are RES0.
  */
 
+import { printable } from "./diagnostic.ts";
+import { hex } from "./words.ts";
+
 export interface FieldSpec {
   /** Which 64-bit word of the record; 0 when left out. */
   readonly word?: number;
@@ -48,7 +51,7 @@ export interface Layout<F extends Fields> {
   readonly reserved: (words: readonly bigint[]) => string[];
   /** Bits of each word that some field names. */
   readonly masks: readonly bigint[];
-  /** The field on 32-bit lanes; values up to 2^53, enumerators as numbers, addresses whole. */
+  /** The field on 32-bit lanes; enumerators as numbers, addresses whole. Throws RangeError for fields of more than 53 bits. */
   readonly lanes: (field: keyof F) => LanePlan;
   /** The record as rows of bit ranges, for people. */
   readonly draw: () => string;
@@ -64,6 +67,7 @@ const refuse = (record: string, why: string): never => {
 
 /** Refuses a table that contradicts itself, when the module that holds it loads. */
 const checkTable = (name: string, words: number, fields: Fields): bigint[] => {
+  if (!(Number.isInteger(words) && words > 0)) refuse(name, `${words} is not a number of words`);
   const masks = Array.from({ length: words }, () => 0n);
   for (const [field, spec] of Object.entries(fields)) {
     const word = spec.word ?? 0;
@@ -74,29 +78,51 @@ const checkTable = (name: string, words: number, fields: Fields): bigint[] => {
     if (spec.unit !== undefined && spec.unit !== 2 ** lo) refuse(name, `${field} is an address at bit ${lo}, so its unit is ${2 ** lo}, not ${spec.unit}`);
     const numbers = Object.values(spec.is ?? {});
     if (new Set(numbers).size !== numbers.length) refuse(name, `${field} names one value twice`);
-    for (const value of numbers) if (BigInt(value) > ones(width(spec))) refuse(name, `${field} names ${value}, which does not fit`);
+    for (const value of numbers) if (!(Number.isInteger(value) && value >= 0) || BigInt(value) > ones(width(spec))) refuse(name, `${field} names ${value}, which does not fit`);
   }
   return masks;
 };
 
-const encodeField = (record: string, name: string, spec: FieldSpec, value: bigint | string): bigint => {
-  const number = typeof value === "string" ? spec.is?.[value] : value;
-  if (number === undefined) return refuse(record, `${name} has no value named ${String(value)}`);
-  const raw = BigInt(number);
-  if (spec.unit !== undefined) {
-    if ((raw & ~maskOf(spec)) !== 0n) refuse(record, `${name} = 0x${raw.toString(16)} is not a multiple of ${spec.unit} below 2^${spec.at[0] + 1}`);
-    return raw;
-  }
-  if (raw < 0n || raw > ones(width(spec))) refuse(record, `${name} = ${raw} does not fit in ${width(spec)} bits`);
-  return raw << BigInt(spec.at[1]);
+/** A field with its arithmetic done once. */
+interface Compiled {
+  readonly word: number;
+  /** The field of 64-bit words as its value. */
+  readonly decode: (words: readonly bigint[]) => bigint | string;
+  /** Bits of the field's word for a value; throws RangeError. */
+  readonly encode: (value: bigint | string) => bigint;
+}
+
+const compile = (record: string, name: string, spec: FieldSpec): Compiled => {
+  const word = spec.word ?? 0;
+  const mask = maskOf(spec);
+  const shift = BigInt(spec.at[1]);
+  const names = new Map(Object.entries(spec.is ?? {}).map(([value, number]) => [BigInt(number), value]));
+  const raw = (words: readonly bigint[]): bigint => (words[word] ?? 0n) & mask;
+  const encodeAddress = (address: bigint): bigint => {
+    if ((address & ~mask) !== 0n) refuse(record, `${name} = ${hex(address)} is not a multiple of ${spec.unit} below 2^${spec.at[0] + 1}`);
+    return address;
+  };
+  const encodeNumber = (number: bigint): bigint => {
+    if (number < 0n || number > ones(width(spec))) refuse(record, `${name} = ${number} does not fit in ${width(spec)} bits`);
+    return number << shift;
+  };
+  return {
+    word,
+    decode: (words) => {
+      if (spec.unit !== undefined) return raw(words);
+      const value = raw(words) >> shift;
+      return names.get(value) ?? value;
+    },
+    encode: (value) => {
+      const number = typeof value === "string" && spec.is !== undefined && Object.hasOwn(spec.is, value) ? BigInt(spec.is[value]!) : value;
+      if (typeof number === "string") return refuse(record, `${name} has no value named ${printable(number)}`);
+      return spec.unit === undefined ? encodeNumber(number) : encodeAddress(number);
+    },
+  };
 };
 
-const decodeField = (spec: FieldSpec, words: readonly bigint[]): bigint | string => {
-  const masked = (words[spec.word ?? 0] ?? 0n) & maskOf(spec);
-  if (spec.unit !== undefined) return masked;
-  const value = masked >> BigInt(spec.at[1]);
-  return Object.entries(spec.is ?? {}).find(([, number]) => BigInt(number) === value)?.[0] ?? value;
-};
+/** Numbers are exact up to here. */
+const EXACT_BITS = 53;
 
 /** A field as arithmetic on 32-bit lanes. */
 const lanePlan = (spec: FieldSpec): LanePlan => {
@@ -134,10 +160,19 @@ const drawRecord = (name: string, source: string, words: number, fields: Fields)
   return [`${name}, ${words * 64} bits — ${source}`, ...lines].join("\n");
 };
 
-/** Declares a record of `words` 64-bit words. */
+/** Bits that are set in a word, as `dw1[5]`. */
+const bitNames = (bits: bigint, word: number): string[] => {
+  const names: string[] = [];
+  for (let bit = 0; bit < 64; bit++) if (((bits >> BigInt(bit)) & 1n) === 1n) names.push(`dw${word}[${bit}]`);
+  return names;
+};
+
+/** Declares a record of `words` 64-bit words. Throws RangeError when the table contradicts itself. */
 export const layout = <const F extends Fields>(name: string, words: number, source: string, fields: F): Layout<F> => {
   const masks = checkTable(name, words, fields);
+  const compiled = new Map(Object.entries(fields).map(([field, spec]) => [field, compile(name, field, spec)]));
   const plans = new Map(Object.entries(fields).map(([field, spec]) => [field, lanePlan(spec)]));
+  const known = (field: string): Compiled => compiled.get(field) ?? refuse(name, `no field ${printable(field)}`);
   return {
     name,
     words,
@@ -147,19 +182,20 @@ export const layout = <const F extends Fields>(name: string, words: number, sour
     encode: (values) => {
       const record = Array.from({ length: words }, () => 0n);
       for (const [field, value] of Object.entries(values)) {
-        const spec = fields[field] ?? refuse(name, `no field ${field}`);
-        if (value !== undefined) record[spec.word ?? 0]! |= encodeField(name, field, spec, value as bigint | string);
+        if (value === undefined) continue;
+        const { word, encode } = known(field);
+        record[word]! |= encode(value as bigint | string);
       }
       return record;
     },
-    decode: (record) => Object.fromEntries(Object.entries(fields).map(([field, spec]) => [field, decodeField(spec, record)])) as Values<F>,
-    get: (record, field) => decodeField(fields[field]!, record) as Values<F>[typeof field],
-    reserved: (record) =>
-      masks.flatMap((mask, word) => {
-        const stray = (record[word] ?? 0n) & ~mask & ones(64);
-        return Array.from({ length: 64 }, (_, bit) => bit).flatMap((bit) => ((stray >> BigInt(bit)) & 1n) === 1n ? [`dw${word}[${bit}]`] : []);
-      }),
-    lanes: (field) => plans.get(field as string) ?? refuse(name, `no field ${String(field)}`),
+    decode: (record) => Object.fromEntries([...compiled].map(([field, { decode }]) => [field, decode(record)])) as Values<F>,
+    get: (record, field) => known(field as string).decode(record) as Values<F>[typeof field],
+    reserved: (record) => masks.flatMap((mask, word) => bitNames((record[word] ?? 0n) & ~mask & ones(64), word)),
+    lanes: (field) => {
+      const spec = fields[field] ?? refuse(name, `no field ${printable(String(field))}`);
+      if (width(spec) > EXACT_BITS) refuse(name, `${String(field)} has ${width(spec)} bits; a number holds ${EXACT_BITS}`);
+      return plans.get(field as string)!;
+    },
     draw: () => drawRecord(name, source, words, fields),
   };
 };

@@ -3,15 +3,15 @@
  * immutable and interned, so executing a step list is a few look-ups once it has been seen (design D6).
  *
  * After every step the may-cache set is closed: the SMMU may fetch at any time, so between a store and the SYNC behind it
- * anything visible may have been kept.
+ * anything visible may have been kept. Commands reach the SMMU past the in-memory queue.
  */
 import type { Step } from "../base/step.ts";
 import type { Image } from "./image.ts";
 import { createImages } from "./image.ts";
 import { illegalCommand, keepAfter } from "./invalidate.ts";
-import { close, createMayCaches, type MayCache } from "./mayCache.ts";
+import { close, createMayCaches, holdStreamTable, keepOverwritten, type MayCache, releaseStreamTable, type SteFetch } from "./mayCache.ts";
 import { type Reach, reachOf } from "./reach.ts";
-import { type Identification, type RegisterFile, resetRegisters, type Settings, settingsOf, writeRegister } from "./registers.ts";
+import { type Identification, type RegisterFile, registersKey, resetRegisters, type Settings, settingsOf, writeRegister } from "./registers.ts";
 
 /** One SMMU's part of a machine state. */
 export interface Smmu {
@@ -20,6 +20,11 @@ export interface Smmu {
   readonly cache: MayCache;
   /** Commands issued since the last SYNC. */
   readonly pending: readonly (readonly [bigint, bigint])[];
+  /**
+   * While commands are pending: the set if each took effect the moment it was issued. What was fetched again since then
+   * survives the SYNC, because the command may have come first.
+   */
+  readonly early?: MayCache;
   /** Why the command queue stopped, if it did: nothing further is consumed. */
   readonly wedged?: string;
 }
@@ -52,6 +57,8 @@ export interface MachineOptions {
   readonly smmus: readonly Partial<Identification>[];
   /** `may`: the may-cache set. `none`: nothing is ever cached, for teaching what caches change. */
   readonly cacheMode: "may" | "none";
+  /** How a stream table entry is fetched; `whole` when left out. */
+  readonly steFetch?: SteFetch;
 }
 
 /** Small ids for strings. */
@@ -64,27 +71,40 @@ const numbering = (): ((key: string) => number) => {
   };
 };
 
-const remember = <V>(make: (state: MachineState) => V): ((state: MachineState) => V) => {
-  const known = new Map<MachineState, V>();
-  return (state) => {
-    let value = known.get(state);
-    if (value === undefined) known.set(state, (value = make(state)));
+/** A function of one argument that is computed once for each key. */
+const remember = <A, K, V>(keyOf: (argument: A) => K, make: (argument: A) => V): ((argument: A) => V) => {
+  const known = new Map<K, V>();
+  return (argument) => {
+    const key = keyOf(argument);
+    let value = known.get(key);
+    if (value === undefined) known.set(key, (value = make(argument)));
     return value;
   };
 };
 
+interface Interned {
+  readonly registers: RegisterFile;
+  readonly settings: Settings;
+  readonly id: number;
+}
+
 export const createMachine = (options: MachineOptions): MachineRun => {
   const images = createImages();
   const caches = createMayCaches();
+  const fetch = options.steFetch ?? "whole";
   const imageIds = numbering();
   const cacheIds = numbering();
+  const closedCaches = new Map<string, MayCache>();
   const byIds = new Map<number, Map<number, MachineState>>();
   const executed = new Map<MachineState, Map<Step, MachineState>>();
   let count = 0;
 
+  let files = 0;
+  const fileOf = remember(registersKey, (registers): Interned => ({ registers, settings: settingsOf(registers), id: files++ }));
+
   const intern = (image: Image, smmus: readonly Smmu[]): MachineState => {
-    const imageId = imageIds(`${image.id}/${smmus.map(({ registers }) => [...registers].toSorted(([a], [b]) => a - b).join(" ")).join("/")}`);
-    const cacheId = cacheIds(smmus.map(({ cache, pending, wedged }) => `${cache.id} ${pending.join(" ")} ${wedged ?? ""}`).join("/"));
+    const imageId = imageIds(`${image.id}/${smmus.map(({ registers }) => fileOf(registers).id).join("/")}`);
+    const cacheId = cacheIds(smmus.map(({ cache, early, pending, wedged }) => `${cache.id} ${early?.id ?? ""} ${pending.join(" ")} ${wedged ?? ""}`).join("/"));
     let row = byIds.get(imageId);
     if (row === undefined) byIds.set(imageId, (row = new Map()));
     let state = row.get(cacheId);
@@ -92,37 +112,67 @@ export const createMachine = (options: MachineOptions): MachineRun => {
     return state;
   };
 
-  const closed = (image: Image, smmus: readonly Smmu[]): MachineState =>
-    intern(image, options.cacheMode === "none" ? smmus : smmus.map((smmu) => ({ ...smmu, cache: close(caches, image, smmu.settings, smmu.cache) })));
+  const closeOne = (image: Image, smmu: Smmu, cache: MayCache): MayCache => {
+    const key = `${image.id} ${fileOf(smmu.registers).id} ${cache.id}`;
+    let closed = closedCaches.get(key);
+    if (closed === undefined) closedCaches.set(key, (closed = close(caches, image, smmu.settings, cache)));
+    return closed;
+  };
+  const closed = (image: Image, smmus: readonly Smmu[]): MachineState => {
+    if (options.cacheMode === "none") return intern(image, smmus);
+    const close1 = (smmu: Smmu): Smmu => ({
+      ...smmu,
+      cache: closeOne(image, smmu, smmu.cache),
+      ...(smmu.early === undefined ? {} : { early: closeOne(image, smmu, smmu.early) }),
+    });
+    return intern(image, smmus.map(close1));
+  };
+  /** The same change to both sets of an SMMU. */
+  const changeCaches = (smmu: Smmu, change: (cache: MayCache) => MayCache): Smmu =>
+    options.cacheMode === "none" ? smmu : { ...smmu, cache: change(smmu.cache), ...(smmu.early === undefined ? {} : { early: change(smmu.early) }) };
+  const without = (cache: MayCache, smmu: Smmu, commands: Smmu["pending"]): MayCache => {
+    const keeps = commands.map((words) => keepAfter(words, smmu.settings));
+    return caches.of([...cache.entries.values()].filter((entry) => keeps.every((keep) => keep(entry))));
+  };
 
+  const written = ({ image, smmus }: MachineState, after: Image, from: bigint, end: bigint): MachineState =>
+    closed(after, smmus.map((smmu) => changeCaches(smmu, (cache) => keepOverwritten(caches, cache, smmu.settings, image, after, from, end, fetch))));
   const issue = (smmu: Smmu, words: readonly [bigint, bigint]): Smmu => {
     if (smmu.wedged !== undefined) return smmu;
     const why = illegalCommand(words, smmu.settings);
-    return why === undefined ? { ...smmu, pending: [...smmu.pending, words] } : { ...smmu, wedged: why };
+    if (why !== undefined) return { ...smmu, wedged: why };
+    return { ...smmu, pending: [...smmu.pending, words], early: without(smmu.early ?? smmu.cache, smmu, [words]) };
   };
-  const complete = (smmu: Smmu): Smmu =>
-    smmu.wedged !== undefined ? smmu : { ...smmu, cache: smmu.pending.reduce((cache, words) => caches.filter(cache, keepAfter(words)), smmu.cache), pending: [] };
-  const write = (smmu: Smmu, offset: number, value: bigint, size: 4 | 8): Smmu => {
-    const registers = writeRegister(smmu.registers, offset, value, size);
-    return { ...smmu, registers, settings: settingsOf(registers) };
+  const complete = (smmu: Smmu): Smmu => {
+    if (smmu.wedged !== undefined || smmu.early === undefined) return smmu;
+    const { early, ...rest } = smmu;
+    const untouched = without(smmu.cache, smmu, smmu.pending);
+    return { ...rest, cache: caches.of([...early.entries.values(), ...untouched.entries.values()]), pending: [] };
+  };
+  const write = (image: Image, smmu: Smmu, offset: number, value: bigint, size: 4 | 8): Smmu => {
+    const { registers, settings } = fileOf(writeRegister(smmu.registers, offset, value, size));
+    const next: Smmu = { ...smmu, registers, settings };
+    if (smmu.settings.enabled === settings.enabled) return next;
+    return changeCaches(next, (cache) => (settings.enabled ? releaseStreamTable(caches, cache, settings, image) : holdStreamTable(caches, cache, smmu.settings, image)));
   };
 
-  const run = ({ image, smmus }: MachineState, step: Step): MachineState => {
+  const run = (state: MachineState, step: Step): MachineState => {
+    const { image, smmus } = state;
     const change = (which: number, edit: (smmu: Smmu) => Smmu) => closed(image, smmus.map((smmu, index) => (index === which ? edit(smmu) : smmu)));
     switch (step.kind) {
       case "store":
-        return closed(images.store(image, step.addr, step.value), smmus);
+        return written(state, images.store(image, step.addr, step.value), step.addr, step.addr + 8n);
       case "fill":
-        return closed(images.fill(image, step.addr, step.size, step.pattern), smmus);
+        return written(state, images.fill(image, step.addr, step.size, step.pattern), step.addr, step.addr + step.size);
       case "register":
-        return change(step.smmu, (smmu) => write(smmu, step.offset, step.value, step.size));
+        return change(step.smmu, (smmu) => write(image, smmu, step.offset, step.value, step.size));
       case "command":
         return change(step.smmu, (smmu) => issue(smmu, step.words));
       case "sync":
         return change(step.smmu, complete);
       default:
         // At this grain a store is visible as soon as it is made; a barrier orders what is ordered already.
-        return intern(image, smmus);
+        return state;
     }
   };
   const execute = (state: MachineState, step: Step): MachineState => {
@@ -133,12 +183,13 @@ export const createMachine = (options: MachineOptions): MachineRun => {
     return after;
   };
 
+  const nothingCached = (state: MachineState): MachineState => ({ ...state, smmus: state.smmus.map((smmu) => ({ ...smmu, cache: caches.empty })) });
   return {
     start: closed(
       images.empty,
       options.smmus.map((identification) => {
-        const registers = resetRegisters(identification);
-        return { registers, settings: settingsOf(registers), cache: caches.empty, pending: [] };
+        const { registers, settings } = fileOf(resetRegisters(identification));
+        return { registers, settings, cache: caches.empty, pending: [] };
       }),
     ),
     execute,
@@ -147,8 +198,15 @@ export const createMachine = (options: MachineOptions): MachineRun => {
       for (const step of steps) at = execute(at, step);
       return at;
     },
-    reach: remember((state) => reachOf(state, true)),
-    coldReach: remember((state) => reachOf(state, false)),
+    // Pending commands have no say: what they will remove may still be used.
+    reach: remember(
+      ({ imageId, smmus }: MachineState) => `${imageId} ${smmus.map(({ cache }) => cache.id).join(" ")}`,
+      (state) => reachOf(caches, state),
+    ),
+    coldReach: remember(
+      ({ imageId }: MachineState) => imageId,
+      (state) => reachOf(caches, nothingCached(state)),
+    ),
     state: (imageId, cacheId) => byIds.get(imageId)?.get(cacheId),
     size: () => count,
   };

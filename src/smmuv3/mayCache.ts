@@ -1,21 +1,23 @@
 /**
- * The may-cache set (design D6): everything the SMMU could have fetched and kept since the last invalidation that matches
- * it. No fill and evict transitions: for safety, what may be cached is enough, and it is a function of history.
+ * The may-cache set (design D6): everything the SMMU could have fetched and kept since the last completed invalidation
+ * that matches it. No fill and evict transitions: for safety, what may be cached is enough, and it is a function of history.
  *
- * Entries are stream table entries, stage-2 leaves tagged by VMID, and stage-2 table descriptors tagged by VMID, level and
- * address. Invalid descriptors are never cached; abort and illegal stream table entries are (IHI 0070 "Caching").
+ * Entries are stage-2 leaves tagged by VMID, stage-2 table descriptors tagged by VMID, level and address, and stream table
+ * entries. Invalid descriptors are never cached; abort and illegal stream table entries are (IHI 0070 "Caching").
+ * While SMMUEN=1 every entry of the stream table in memory may be cached, too; the set then holds only those that memory
+ * no longer has, so that a table of 65536 streams costs nothing.
  */
-import { type Configuration, configurationOf, type Stage2 } from "./configuration.ts";
-import type { Image } from "./image.ts";
+import { PAGE_BYTES } from "../base/words.ts";
+import { type Configuration, meaningOf, type Stage2 } from "./configuration.ts";
+import { type Image, pageAt } from "./image.ts";
 import type { Settings } from "./registers.ts";
-import { STE_BYTES, STE_WORDS } from "./streamTable.ts";
-import { descriptorAt, levelShift, type Via } from "./walk.ts";
+import { distinctEntries, entryIn, type SteWords, sidsIn, steAddress, steWords, streamEntries } from "./streamTable.ts";
+import { decodeDescriptor, descriptorFault, descriptorName, levelShift, rootBytes, type Via } from "./walk.ts";
 
 export interface CachedSte {
   readonly kind: "ste";
   readonly sid: number;
-  readonly words: readonly bigint[];
-  readonly addr: bigint;
+  readonly entry: SteWords;
 }
 export interface CachedLeaf {
   readonly kind: "leaf";
@@ -25,7 +27,9 @@ export interface CachedLeaf {
   readonly pa: bigint;
   readonly read: boolean;
   readonly write: boolean;
-  /** Where it was fetched from. */
+  /** Level of its descriptor, for invalidation with a level hint. */
+  readonly level: number;
+  /** Where it was fetched from; part of what makes two leaves the same. */
   readonly via: Via;
 }
 export interface CachedTable {
@@ -43,133 +47,276 @@ export type Cached = CachedSte | CachedLeaf | CachedTable;
 /** Immutable; equal sets are the same object within a run. */
 export interface MayCache {
   readonly id: number;
+  /** By content: the key says everything about an entry. */
   readonly entries: ReadonlyMap<string, Cached>;
+  readonly stes: readonly CachedSte[];
+  readonly leaves: readonly CachedLeaf[];
+  readonly tables: readonly CachedTable[];
+}
+
+/** What one page of a table says in a regime. */
+interface Met {
+  readonly leaves: readonly CachedLeaf[];
+  readonly tables: readonly CachedTable[];
+  /** Sixteen neighbours marked contiguous, kept as one leaf. */
+  readonly merged: readonly CachedLeaf[];
+}
+
+export interface MayCaches {
+  readonly empty: MayCache;
+  readonly of: (entries: Iterable<Cached>) => MayCache;
+  /** Unique objects for equal entries. */
+  readonly entry: <E extends Cached>(entry: E) => E;
+  /** What the `bytes` of a table from `addr`, all in one page, say; `first` is the IPA of the first entry. */
+  readonly met: (image: Image, regime: Stage2, addr: bigint, bytes: number, level: number, first: bigint) => Met;
 }
 
 const keyOf = (entry: Cached): string => {
   switch (entry.kind) {
     case "ste":
-      return `s ${entry.sid} ${entry.words.join(" ")}`;
+      return `s ${entry.sid} ${entry.entry.key}`;
     case "leaf":
-      return `l ${entry.vmid} ${entry.ipa} ${entry.size} ${entry.pa} ${entry.read} ${entry.write}`;
+      return `l ${entry.vmid} ${entry.ipa.toString(16)} ${entry.size.toString(16)} ${entry.pa.toString(16)} ${entry.read ? "r" : ""}${entry.write ? "w" : ""} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
     default:
-      return `t ${entry.vmid} ${entry.level} ${entry.ipa} ${entry.next}`;
+      return `t ${entry.vmid} ${entry.level} ${entry.ipa.toString(16)} ${entry.next.toString(16)} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
   }
 };
 
-export interface MayCaches {
-  readonly empty: MayCache;
-  readonly add: (cache: MayCache, entries: readonly Cached[]) => MayCache;
-  readonly filter: (cache: MayCache, keep: (entry: Cached) => boolean) => MayCache;
-}
+/** What of a regime decides which descriptors it can keep. */
+const tagOf = ({ vmid, outputBits, ignoreAccessFlag }: Stage2): string => `${vmid} ${outputBits} ${ignoreAccessFlag}`;
+const regimeKey = (regime: Stage2): string => `${tagOf(regime)} ${regime.root.toString(16)} ${regime.inputBits} ${regime.startLevel}`;
+
+const CONTIGUOUS = 16n;
 
 /** The interning table of one run. */
 export const createMayCaches = (): MayCaches => {
-  const byKey = new Map<string, MayCache>();
-  const intern = (entries: ReadonlyMap<string, Cached>): MayCache => {
-    const sorted = [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const key = sorted.map(([name]) => name).join("|");
-    let cache = byKey.get(key);
-    if (cache === undefined) byKey.set(key, (cache = { id: byKey.size, entries: new Map(sorted) }));
+  const entriesByKey = new Map<string, { readonly id: number; readonly key: string; readonly entry: Cached }>();
+  const records = new Map<Cached, { readonly id: number; readonly key: string }>();
+  const caches = new Map<string, MayCache>();
+  const pages = new Map<string, Met>();
+
+  const entry = <E extends Cached>(wanted: E): E => {
+    const key = keyOf(wanted);
+    let known = entriesByKey.get(key);
+    if (known === undefined) {
+      entriesByKey.set(key, (known = { id: entriesByKey.size, key, entry: wanted }));
+      records.set(wanted, known);
+    }
+    return known.entry as E;
+  };
+  const make = (id: number, members: readonly Cached[]): MayCache => ({
+    id,
+    entries: new Map(members.map((member) => [records.get(member)!.key, member])),
+    stes: members.filter((member) => member.kind === "ste"),
+    leaves: members.filter((member) => member.kind === "leaf"),
+    tables: members.filter((member) => member.kind === "table"),
+  });
+  const of: MayCaches["of"] = (entries) => {
+    const ids = new Map<number, Cached>();
+    for (const member of entries) ids.set(records.get(member)!.id, member);
+    const sorted = [...ids.keys()].toSorted((a, b) => a - b);
+    const key = sorted.join(" ");
+    let cache = caches.get(key);
+    if (cache === undefined) caches.set(key, (cache = make(caches.size, sorted.map((id) => ids.get(id)!))));
     return cache;
   };
+
+  const read = (image: Image, regime: Stage2, addr: bigint, bytes: number, level: number, first: bigint): Met => {
+    const from = Number((addr % PAGE_BYTES) >> 3n);
+    const leaves: CachedLeaf[] = [];
+    const tables: CachedTable[] = [];
+    const merged: CachedLeaf[] = [];
+    for (const [index, value] of pageAt(image, Number(addr / PAGE_BYTES)).words) {
+      if (index < from || index >= from + bytes / 8) continue;
+      const descriptor = decodeDescriptor(value, level);
+      if (descriptor.is === "invalid" || descriptorFault(descriptor, regime) !== undefined) continue;
+      const via: Via = { what: descriptorName(level), addr: addr + BigInt((index - from) * 8), value };
+      const ipa = first + (BigInt(index - from) << levelShift(level));
+      const { vmid } = regime;
+      if (descriptor.is === "table") {
+        tables.push(entry({ kind: "table", vmid, level, ipa, next: descriptor.next, via }));
+        continue;
+      }
+      const { size, pa, contiguous } = descriptor;
+      const leaf = { kind: "leaf", vmid, level, ipa, size, pa, read: descriptor.read, write: descriptor.write, via } as const;
+      leaves.push(entry(leaf));
+      const all = size * CONTIGUOUS;
+      if (contiguous) merged.push(entry({ ...leaf, ipa: ipa - (ipa % all), size: all, pa: pa - (pa % all) }));
+    }
+    return { leaves, tables, merged };
+  };
   return {
-    empty: intern(new Map()),
-    add: (cache, entries) => {
-      const fresh = entries.map((entry) => [keyOf(entry), entry] as const).filter(([key]) => !cache.entries.has(key));
-      return fresh.length === 0 ? cache : intern(new Map([...cache.entries, ...fresh]));
-    },
-    filter: (cache, keep) => {
-      const kept = [...cache.entries].filter(([, entry]) => keep(entry));
-      return kept.length === cache.entries.size ? cache : intern(new Map(kept));
+    empty: of([]),
+    of,
+    entry,
+    met: (image, regime, addr, bytes, level, first) => {
+      const key = `${pageAt(image, Number(addr / PAGE_BYTES)).id} ${tagOf(regime)} ${addr} ${bytes} ${level} ${first}`;
+      let met = pages.get(key);
+      if (met === undefined) pages.set(key, (met = read(image, regime, addr, bytes, level, first)));
+      return met;
     },
   };
 };
 
 /** A stream's possible configuration: from memory, or kept from an earlier fetch. */
 export interface Possible {
-  /** -1 stands for every stream whose entry was never stored: the table's background. */
+  /** OTHERS stands for every stream that is not listed by itself: they all have this entry. */
   readonly sid: number;
   readonly cached: boolean;
   readonly configuration: Configuration;
-  readonly ste: CachedSte;
+  readonly entry: SteWords;
+  readonly addr: bigint;
 }
+export const OTHERS = -1;
 
-/** Streams with an entry of their own in memory, and the background entry as stream -1. */
-const storedEntries = (image: Image, settings: Settings): CachedSte[] => {
-  const bytes = STE_BYTES << BigInt(settings.log2Size);
-  const inTable = image.pages.filter((page) => page + 4096n > settings.streamTable && page < settings.streamTable + bytes);
-  const background = image.backgrounds.findLast(({ addr, size }) => settings.streamTable >= addr && settings.streamTable < addr + size);
-  const blank = Array.from({ length: STE_WORDS }, (_, word) => background?.pattern[word % background.pattern.length] ?? 0n);
-  const entries: CachedSte[] = [{ kind: "ste", sid: -1, words: blank, addr: settings.streamTable }];
-  for (const page of inTable)
-    for (let at = page < settings.streamTable ? settings.streamTable : page; at < page + 4096n && at < settings.streamTable + bytes; at += STE_BYTES) {
-      const words = Array.from({ length: STE_WORDS }, (_, word) => image.read(at + BigInt(word * 8)));
-      if (words.some((value, word) => value !== blank[word])) entries.push({ kind: "ste", sid: Number((at - settings.streamTable) / STE_BYTES), words, addr: at });
-    }
-  return entries;
-};
-
-/** Every configuration that some stream could be given now. Nothing is fetched while SMMUEN=0. */
+/** Every configuration that some stream could be given now, ascending by stream. Nothing is fetched while SMMUEN=0. */
 export const possibleConfigurations = (image: Image, settings: Settings, cache: MayCache): Possible[] => {
-  if (!settings.enabled) return [];
-  const stored = storedEntries(image, settings).map((ste): Possible => ({ sid: ste.sid, cached: false, configuration: configurationOf(ste.words, settings), ste }));
-  const present = new Set(stored.map(({ ste }) => keyOf(ste)));
-  const own = new Set(stored.map(({ sid }) => sid));
-  const blank = stored[0]!.ste.words.join(" ");
-  const kept = [...cache.entries].flatMap(([key, entry]): Possible[] => {
-    if (entry.kind !== "ste" || entry.sid < 0 || present.has(key) || (!own.has(entry.sid) && entry.words.join(" ") === blank)) return [];
-    return [{ sid: entry.sid, cached: true, configuration: configurationOf(entry.words, settings), ste: entry }];
+  if (!settings.enabled || !settings.linear) return [];
+  const possible = (sid: number, entry: SteWords, cached: boolean): Possible => ({
+    sid,
+    cached,
+    configuration: meaningOf(entry, settings),
+    entry,
+    addr: steAddress(settings, Math.max(sid, 0)),
   });
-  return [...stored, ...kept];
+  const { common, own } = streamEntries(image, settings, (entry) => meaningOf(entry, settings).class !== "stage2");
+  const stored = new Map(own);
+  for (const { sid } of cache.stes) if (!stored.has(sid) && common !== undefined && sid < 2 ** settings.log2Size) stored.set(sid, common);
+  return [
+    ...(common === undefined ? [] : [possible(OTHERS, common, false)]),
+    ...[...stored].map(([sid, entry]) => possible(sid, entry, false)),
+    ...cache.stes.filter(({ sid }) => stored.has(sid)).map(({ sid, entry }) => possible(sid, entry, true)),
+  ].toSorted((a, b) => a.sid - b.sid || Number(a.cached) - Number(b.cached) || (a.entry.key < b.entry.key ? -1 : 1));
 };
 
-/** A leaf or table descriptor that a walk can meet, with the words that lead to it. */
+/** A leaf or table descriptor that a walk can meet, and the table that it was met in. */
 export interface Reached {
   readonly entry: CachedLeaf | CachedTable;
-  readonly path: readonly Via[];
+  readonly under: Reached | undefined;
+  /** The walk took a table descriptor that only the cache holds. */
+  readonly cached: boolean;
 }
 
+/** More descriptors than any board's tables hold; past it a table that points at itself is the likely reason. */
+const MOST_DESCRIPTORS = 1 << 20;
+
 /**
- * Every descriptor that walks of one regime can meet, at every level in memory or, with `cache`, as kept from earlier.
- * Tables are enumerated by their words, so no address is guessed.
+ * Every descriptor that walks of one regime can meet, in memory and below the kept table descriptors: a walk may start at
+ * any table that a kept descriptor names. Tables are enumerated by their words, so no address is guessed.
+ * Throws RangeError past 2^20 descriptors.
  */
-export const descriptorsOf = (image: Image, regime: Stage2, cache: MayCache | undefined): Reached[] => {
+export const descriptorsOf = (caches: MayCaches, image: Image, regime: Stage2, kept: readonly CachedTable[], merged?: (leaf: CachedLeaf) => void): Reached[] => {
   const found: Reached[] = [];
-  const tables = cache === undefined ? [] : [...cache.entries.values()].filter((entry): entry is CachedTable => entry.kind === "table" && entry.vmid === regime.vmid);
   const visited = new Set<string>();
-  const enter = (table: bigint, level: number, first: bigint, path: readonly Via[]): void => {
+  const enter = (table: bigint, bytes: bigint, level: number, first: bigint, under: Reached | undefined): void => {
     const name = `${table} ${level} ${first}`;
     if (visited.has(name)) return;
     visited.add(name);
-    const bytes = level === regime.startLevel ? 8n << (BigInt(regime.inputBits) - levelShift(level)) : 4096n;
-    for (let page = table; page < table + bytes; page += 4096n)
-      for (const [index, value] of image.wordsOf(page)) {
-        const at = page + BigInt(index * 8);
-        if (at >= table + bytes) break;
-        meet(value, at, level, first + (((at - table) / 8n) << levelShift(level)), path);
-      }
-    const span = bytes / 8n << levelShift(level);
-    for (const entry of tables) if (entry.level === level && entry.ipa >= first && entry.ipa < first + span) enter(entry.next, level + 1, entry.ipa, [...path, { ...entry.via, what: `cached ${entry.via.what}` }]);
+    for (let at = table; at < table + bytes; at += PAGE_BYTES) {
+      const piece = table + bytes - at < PAGE_BYTES ? table + bytes - at : PAGE_BYTES;
+      const met = caches.met(image, regime, at, Number(piece), level, first + (((at - table) >> 3n) << levelShift(level)));
+      for (const entry of met.leaves) found.push({ entry, under, cached: under?.cached === true });
+      for (const entry of met.tables) found.push({ entry, under, cached: under?.cached === true });
+      if (merged !== undefined) for (const leaf of met.merged) merged(leaf);
+    }
+    if (found.length > MOST_DESCRIPTORS) throw new RangeError(`the tables at 0x${regime.root.toString(16)} hold more than ${MOST_DESCRIPTORS} descriptors`);
   };
-  const meet = (value: bigint, at: bigint, level: number, address: bigint, path: readonly Via[]): void => {
-    const meaning = descriptorAt(value, level, regime);
-    const via: Via = { what: `stage-2 level ${level} descriptor`, addr: at, value };
-    if (meaning.is === "leaf") found.push({ entry: { kind: "leaf", vmid: regime.vmid, ipa: address, size: meaning.size, pa: meaning.pa, read: meaning.read, write: meaning.write, via }, path: [...path, via] });
-    if (meaning.is !== "table") return;
-    found.push({ entry: { kind: "table", vmid: regime.vmid, level, ipa: address, next: meaning.next, via }, path: [...path, via] });
-    enter(meaning.next, level + 1, address, [...path, via]);
+  let next = 0;
+  const walkFound = (): void => {
+    for (; next < found.length; next++) {
+      const reached = found[next]!;
+      if (reached.entry.kind === "table") enter(reached.entry.next, PAGE_BYTES, reached.entry.level + 1, reached.entry.ipa, reached);
+    }
   };
-  enter(regime.root, regime.startLevel, 0n, []);
+  enter(regime.root, rootBytes(regime), regime.startLevel, 0n, undefined);
+  walkFound();
+  for (const entry of kept) {
+    if (entry.vmid !== regime.vmid || entry.level < regime.startLevel || entry.ipa >> BigInt(regime.inputBits) !== 0n) continue;
+    const name = `${entry.next} ${entry.level + 1} ${entry.ipa}`;
+    if (!visited.has(name)) found.push({ entry, under: undefined, cached: true });
+    walkFound();
+  }
   return found;
 };
 
-/** Adds everything that could be fetched now. */
+/** Distinct stage-2 regimes that some stream could be given now. */
+const regimesOf = (image: Image, settings: Settings, cache: MayCache): Stage2[] => {
+  const regimes = new Map<string, Stage2>();
+  const add = (entry: SteWords): void => {
+    const configuration = meaningOf(entry, settings);
+    if (configuration.class === "stage2") regimes.set(regimeKey(configuration), configuration);
+  };
+  for (const entry of distinctEntries(image, settings)) add(entry);
+  for (const { sid, entry } of cache.stes) if (sid < 2 ** settings.log2Size) add(entry);
+  return [...regimes.values()];
+};
+
+/** Adds every descriptor that could be fetched now. */
 export const close = (caches: MayCaches, image: Image, settings: Settings, cache: MayCache): MayCache => {
-  const fetched: Cached[] = [];
-  for (const { sid, configuration, ste } of possibleConfigurations(image, settings, cache)) {
-    if (sid >= 0) fetched.push(ste);
-    if (configuration.class === "stage2") fetched.push(...descriptorsOf(image, configuration, cache).map(({ entry }) => entry));
+  if (!settings.enabled || !settings.linear) return cache;
+  const held = new Set<Cached>([...cache.leaves, ...cache.tables]);
+  const before = held.size;
+  const regimes = regimesOf(image, settings, cache);
+  const shared = new Set(regimes.map(({ vmid }) => vmid)).size < regimes.length;
+  let size: number;
+  do {
+    size = held.size;
+    const kept = [...held].filter((entry) => entry.kind === "table");
+    for (const regime of regimes) for (const { entry } of descriptorsOf(caches, image, regime, kept, (leaf) => held.add(leaf))) held.add(entry);
+    // Regimes that share a VMID may use each other's table descriptors.
+  } while (shared && held.size > size);
+  return held.size === before ? cache : caches.of([...cache.stes, ...held]);
+};
+
+/** How a fetch of eight words may fall between stores to them. */
+export type SteFetch =
+  /** All eight at once. */
+  | "whole"
+  /** Word by word: any mixture of the values each word has had since the last completed invalidation (design D5). */
+  | "torn";
+
+/** What a fetch may have got of one stream's entry before it became `now`, beside `now` itself. */
+const earlierEntries = (kept: readonly SteWords[], old: SteWords, now: SteWords, fetch: SteFetch): SteWords[] => {
+  let seen = new Map([old, ...kept].map((entry) => [entry.key, entry]));
+  if (fetch === "torn")
+    for (const [word, value] of now.words.entries()) {
+      if (value === old.words[word]) continue;
+      const mixed = [...seen.values()].map(({ words }) => steWords(words.with(word, value)));
+      seen = new Map([...seen, ...mixed.map((entry) => [entry.key, entry] as const)]);
+    }
+  seen.delete(now.key);
+  return [...seen.values()];
+};
+
+/** Stores changed [from, end): the entries that were there may have been kept. */
+export const keepOverwritten = (caches: MayCaches, cache: MayCache, settings: Settings, before: Image, after: Image, from: bigint, end: bigint, fetch: SteFetch): MayCache => {
+  if (!settings.enabled || !settings.linear || before === after) return cache;
+  const replaced = new Map<number, SteWords[]>();
+  for (const sid of sidsIn(settings, from, end)) {
+    const old = entryIn(before, settings, sid);
+    const now = entryIn(after, settings, sid);
+    if (old.key === now.key) continue;
+    const kept = cache.stes.filter((ste) => ste.sid === sid).map(({ entry }) => entry);
+    replaced.set(sid, earlierEntries(kept, old, now, fetch));
   }
-  return caches.add(cache, fetched);
+  if (replaced.size === 0) return cache;
+  const stes = [...replaced].flatMap(([sid, entries]) => entries.map((entry) => caches.entry<CachedSte>({ kind: "ste", sid, entry })));
+  return caches.of([...cache.leaves, ...cache.tables, ...cache.stes.filter(({ sid }) => !replaced.has(sid)), ...stes]);
+};
+
+const MOST_STREAMS = 2 ** 20;
+
+/** SMMUEN goes to 0: nothing more is fetched, but what was may stay, so every stream's entry is now held in the set itself. */
+export const holdStreamTable = (caches: MayCaches, cache: MayCache, settings: Settings, image: Image): MayCache => {
+  if (!settings.linear) return cache;
+  if (2 ** settings.log2Size > MOST_STREAMS) throw new RangeError(`clearing SMMUEN with a stream table of 2^${settings.log2Size} entries is not modelled; at most 2^20`);
+  const present = Array.from({ length: 2 ** settings.log2Size }, (_, sid) => caches.entry<CachedSte>({ kind: "ste", sid, entry: entryIn(image, settings, sid) }));
+  return caches.of([...cache.entries.values(), ...present]);
+};
+
+/** SMMUEN goes to 1: entries that memory has, too, need not be held any more. */
+export const releaseStreamTable = (caches: MayCaches, cache: MayCache, settings: Settings, image: Image): MayCache => {
+  if (!settings.linear || cache.stes.length === 0) return cache;
+  const differs = ({ sid, entry }: CachedSte): boolean => sid >= 2 ** settings.log2Size || entryIn(image, settings, sid).key !== entry.key;
+  return caches.of([...cache.leaves, ...cache.tables, ...cache.stes.filter(differs)]);
 };

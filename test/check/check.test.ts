@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { checkLayout } from "../../src/check/check.ts";
+import { TRACE_FORMAT } from "../../src/check/trace.ts";
+import { defaultScope } from "../../src/system/scale.ts";
+import { layoutOf } from "../kernel/fixture.ts";
+
+/** Small enough for a test, and still every kind of object: one object from the untyped at a time. */
+const small = { ...defaultScope, children: 1 };
+const trust = (who: "true" | "false") => (spec: string) => spec.replace("trusted: true", `trusted: ${who}`);
+
+describe("verdicts", () => {
+  const verdict = checkLayout(layoutOf("one-driver"), { scope: small });
+
+  it("the first example is exhausted without a violation, and says for which scope", () => {
+    expect(verdict).toMatchObject({ result: "holds", end: "exhausted", scope: small, adversaries: ["nic-driver"], trusted: ["vault", "initialiser"] });
+    expect(verdict.properties.every(({ result }) => result === "holds")).toBe(true);
+    expect(verdict.intendedPaths).toEqual({ all: 2, unreached: [] });
+    expect(verdict.assumptions.length).toBeGreaterThan(4);
+  });
+
+  it("counts are the same every time", () => {
+    const again = checkLayout(layoutOf("one-driver"), { scope: small });
+    expect(again).toEqual(verdict);
+    expect({ states: verdict.states, transitions: verdict.transitions, depth: verdict.depth }).toMatchInlineSnapshot(`
+      {
+        "depth": 21,
+        "states": 706720,
+        "transitions": 7232596,
+      }
+    `);
+  });
+
+  it("names what was never reached: the control capabilities are in trusted hands", () => {
+    expect(verdict.unreachedOperations).toEqual(["ARMSIDIssueSIDManager", "ARMCBIssueCBManager"]);
+    expect(verdict.unreachedRefusals).toContain("ARMCBAssignVspace seL4_DeleteFirst: the VSpace is used by as many banks as its counter can hold");
+    expect(verdict.unreachedRefusals).not.toContain("ARMSIDBindCB seL4_DeleteFirst: the stream is bound");
+  });
+
+  it("a run that hits a bound is inconclusive, with every property undecided", () => {
+    const bounded = checkLayout(layoutOf("one-driver"), { scope: small, bounds: { states: 500 } });
+    expect(bounded).toMatchObject({ result: "inconclusive", end: "states" });
+    expect(bounded.properties.every(({ result }) => result === "undecided")).toBe(true);
+  });
+
+  it("an intended DMA path that no state reaches is a violation", () => {
+    const layout = layoutOf("one-driver");
+    const unreachable = { ...layout, dma: layout.dma.map((path) => ({ ...path, iova: (path.iova + 0x1000n) as typeof path.iova })) };
+    const { result, violations } = checkLayout(unreachable, { scope: { ...small, children: 0, slots: 0 } });
+    expect(result).toBe("violated");
+    expect(violations.map(({ property }) => property)).toEqual(["intended-dma", "intended-dma"]);
+  });
+});
+
+describe("changing the spec changes the verdict", () => {
+  it("a trusted component made untrusted breaks confinement", () => {
+    const { result, violations } = checkLayout(layoutOf("one-driver", trust("false")));
+    expect(result).toBe("violated");
+    expect(violations[0]).toMatchObject({ property: "dma-confinement", length: 3, unscaled: { result: "violated" } });
+    expect(violations[0]!.message).toContain("secrets of vault");
+    const trace = violations[0]!.trace!;
+    expect(trace.format).toBe(TRACE_FORMAT);
+    expect(trace.steps.map(({ actor, op }) => `${actor} ${op}`)).toEqual(["vault ARMPageMap", "nic-driver ARMCBAssignVspace", "nic-driver ARMSIDBindCB"]);
+    expect(trace.witness).toMatchObject({ sid: "0x10", op: "read" });
+  });
+
+  it("holding another's region without a share breaks confinement; with the share it holds", () => {
+    const hold = (spec: string) => spec.replace("holds: [ring, heap]", "holds: [ring, secrets]").replace(/ {2}heap:.*\n/, "");
+    const share = (spec: string) => hold(spec).replace("secrets: { size: 4KiB, owner: vault }", "secrets: { size: 4KiB, owner: vault, share: [{ with: nic-driver, access: rw }] }");
+    const scope = { ...defaultScope, slots: 0 };
+    expect(checkLayout(layoutOf("one-driver", hold), { scope }).violations[0]).toMatchObject({ property: "dma-confinement", length: 2 });
+    expect(checkLayout(layoutOf("one-driver", share), { scope })).toMatchObject({ result: "holds" });
+  });
+
+  it("a read-only share gives no right to write", () => {
+    const rights = (access: string) => (spec: string) => spec.replace("{ region: config, access: r }", `{ region: config, access: ${access} }`);
+    const found = checkLayout(layoutOf("shared-config", rights("rw"))).violations[0]!;
+    expect(found.property).toBe("dma-confinement");
+    expect(found.message).toMatch(/can write .* config of vault/);
+  });
+});
