@@ -1,0 +1,167 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { parseScope } from "../../src/cli/commands/check.ts";
+import { writeFolder } from "../../src/cli/files.ts";
+
+const root = join(import.meta.dirname, "../..");
+const folder = mkdtempSync(join(tmpdir(), "cofferdam-cli-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "src/cli/main.ts"), ...args], { encoding: "utf8", cwd: root, env: { ...process.env, NO_COLOR: "1" } });
+  return { status, stdout, stderr };
+};
+const example = "specs/systems/one-driver/system.yaml";
+/** A copy of the example systems whose first spec is edited. */
+const edited = (name: string, edit: (spec: string) => string): string => {
+  const copy = join(folder, name);
+  cpSync(join(root, "specs/systems"), copy, { recursive: true });
+  const file = join(copy, "one-driver/system.yaml");
+  writeFileSync(file, edit(readFileSync(file, "utf8")));
+  return file;
+};
+
+describe("generate", () => {
+  it("writes the same bytes twice", () => {
+    const [a, b] = [join(folder, "a"), join(folder, "b")];
+    expect(run("generate", example, "--out", a).status).toBe(0);
+    expect(run("generate", example, "--out", b).status).toBe(0);
+    expect(readdirSync(a)).toContain("system.cdl");
+    for (const name of readdirSync(a)) expect(readFileSync(join(a, name), "utf8")).toBe(readFileSync(join(b, name), "utf8"));
+  });
+
+  it("warns that the capDL does not boot as it stands, on stderr", () => {
+    const { stdout, stderr } = run("generate", example, "--out", join(folder, "c"));
+    expect(stderr).toContain("capdl-not-bootable");
+    expect(stdout).not.toContain("capdl-not-bootable");
+  });
+
+  it("a refused file name or an unwritable folder leaves nothing behind", () => {
+    expect(writeFolder(join(folder, "d"), [{ name: "../escape", text: "" }])?.id).toBe("file-not-writable");
+    expect(existsSync(join(folder, "escape"))).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.startsWith(".d-"))).toEqual([]);
+    writeFileSync(join(folder, "file"), "");
+    expect(run("generate", example, "--out", join(folder, "file/under")).status).toBe(2);
+  });
+});
+
+describe("bad input: one diagnostic with its place, exit 2, no output files", () => {
+  const out = join(folder, "none");
+  const refused = (file: string) => {
+    const { status, stdout, stderr } = run("generate", file, "--out", out);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(existsSync(out)).toBe(false);
+    return stderr;
+  };
+
+  it("one stream given to two owners names both", () => {
+    const stderr = refused(edited("two", (spec) => spec.replace("kind: service\n", 'kind: service\n    devices: { card: { pci: "00:02.0" } }\n')));
+    expect(stderr).toContain("stream-two-owners");
+    expect(stderr).toContain("nic-driver");
+    expect(stderr).toContain("vault");
+    expect(stderr).toMatch(/system\.yaml:\d+:\d+/);
+  });
+
+  it("a typo in a key gets a suggestion and a caret", () => {
+    const stderr = refused(edited("typo", (spec) => spec.replace("trusted:", "trustd:")));
+    expect(stderr).toMatch(/did you mean.*trusted/);
+    expect(stderr).toContain("^^^");
+  });
+
+  it("an unknown device, an unreadable board, a truncated board, a missing spec", () => {
+    expect(refused(edited("device", (spec) => spec.replace('{ pci: "00:02.0" }', "{ path: /nothing@0 }")))).toContain("unknown-device");
+    expect(refused(edited("board", (spec) => spec.replace("board.dtb", "absent.dtb")))).toContain("board-not-found");
+    const truncated = edited("short", (spec) => spec);
+    const board = join(truncated, "../../qemu-virt/board.dtb");
+    writeFileSync(board, readFileSync(board).subarray(0, 1000));
+    expect(refused(truncated)).toMatch(/error \[fdt|error \[dtb/);
+    expect(refused(join(folder, "absent.yaml"))).toContain("file-not-readable");
+  });
+
+  it("a wrong command line is exit 2 with help on stderr only", () => {
+    const { status, stdout, stderr } = run("check", "--bogus");
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain("--bogus");
+    expect(run("check").status).toBe(2);
+    expect(run("check", example, "--scope", "pges=1").stderr).toContain("pages");
+  });
+
+  it("no input text drives the terminal", () => {
+    const { stderr } = run("plan", edited("escape", (spec) => spec.replace("vault:", '"\\e[31mvault":')));
+    expect(stderr).not.toContain("\x1b");
+  });
+});
+
+describe("check", () => {
+  it("a violation exits 1, with the trace in words, and as JSON in the folder", () => {
+    const out = join(folder, "violated");
+    const { status, stdout } = run("check", edited("untrusted", (spec) => spec.replace("trusted: true", "trusted: false")), "--out", out);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^VIOLATED/);
+    expect(stdout).toContain("1. vault: ARMPageMap");
+    const trace = JSON.parse(readFileSync(join(out, "trace-dma-confinement.json"), "utf8")) as { format: string; steps: unknown[] };
+    expect(trace.format).toBe("cofferdam-trace");
+    expect(trace.steps).toHaveLength(3);
+  });
+
+  it("a bound exits 3 and says that nothing is excluded", () => {
+    const { status, stdout } = run("check", example, "--max-states", "200");
+    expect(status).toBe(3);
+    expect(stdout).toMatch(/^INCONCLUSIVE/);
+    expect(stdout).toContain("none is excluded");
+  });
+
+  it("an exhausted scope exits 0; --json is one document", () => {
+    const { status, stdout } = run("check", example, "--scope", "slots=0", "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ format: "cofferdam-verdict", result: "holds", end: "exhausted", scope: { slots: 0 } });
+  });
+
+  it("a mutant is named in the verdict", () => {
+    const { status, stdout } = run("check", example, "--mutant", "unbind-clears-ste");
+    expect(status).toBe(1);
+    expect(stdout).toContain("MUTANT without unbind-clears-ste");
+  });
+
+  it("--events is one JSON document a line, the verdict last", () => {
+    const lines = run("check", example, "--scope", "slots=0", "--events").stdout.trim().split("\n").map((line) => JSON.parse(line) as { kind: string });
+    expect(lines.at(-1)!.kind).toBe("verdict");
+  });
+
+  it("--list gives each property with its mutants", () => {
+    const listed = JSON.parse(run("check", "--list", "--json").stdout) as { name: string; mutants: unknown[] }[];
+    expect(listed.map(({ name }) => name)).toEqual(["dma-confinement", "no-dangling", "fail-closed", "refinement"]);
+    expect(listed.every(({ mutants }) => mutants.length > 0)).toBe(true);
+  });
+
+  it("scopes are read strictly", () => {
+    expect(parseScope("pages=2,slots=0")).toEqual({ pages: 2, slots: 0, children: 2, addresses: 1 });
+    for (const bad of ["pages", "pages=-1", "pages=1=2", "pages=1e9", "nothing=1", "pages=0"]) expect(parseScope(bad)).toMatchObject({ id: "usage" });
+  });
+});
+
+describe("topology", () => {
+  const board = "specs/systems/qemu-virt/board.dtb";
+  it("gives one JSON line a board, and goes on after one that cannot be read", () => {
+    const bad = join(folder, "bad.dtb");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(bad, "no device tree");
+    const { status, stdout } = run("topology", bad, board, "--json");
+    const lines = stdout.trim().split("\n").map((line) => JSON.parse(line) as { board: string; error?: unknown; smmus?: unknown[] });
+    expect(status).toBe(2);
+    expect(lines.map((line) => line.board)).toEqual([bad, board]);
+    expect(lines[0]!.error).toBeDefined();
+    expect(lines[1]!.smmus).toHaveLength(1);
+  });
+
+  it("tells people the map of the PCI host bridge", () => {
+    const { status, stdout } = run("topology", board);
+    expect(status).toBe(0);
+    expect(stdout).toContain("smmuv3 /smmuv3@9050000");
+    expect(stdout).toMatch(/map \/pcie@10000000: RID 0x0 \+ 0x10000 -> SID 0x0/);
+  });
+});
