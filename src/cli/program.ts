@@ -17,17 +17,22 @@ const flag = (name: string, description: string) => Flag.Boolean(name).pipe(Flag
 const json = flag("json", "one JSON document on stdout instead of text");
 const spec = Argument.String("spec").pipe(Argument.withDescription("system spec, a YAML file"));
 
-/** A handler; a bug in it is told in one sentence with its stack, and exits 4. */
+/**
+ * A handler; a bug in it is told in one sentence with its stack, and exits 4. It is not cut off by an interrupt: `check`
+ * hears the signal itself, stops exploring, and gives what it has.
+ */
 const perform = (act: () => Promise<void> | void) =>
-  Effect.promise(async () => {
-    try {
-      await act();
-    } catch (error) {
-      const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
-      exitWith(INTERNAL);
-    }
-  });
+  Effect.uninterruptible(
+    Effect.promise(async () => {
+      try {
+        await act();
+      } catch (error) {
+        const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
+        exitWith(INTERNAL);
+      }
+    }),
+  );
 
 const topology = Command.make("topology", { boards: Argument.String("board").pipe(Argument.withDescription("device tree blob (.dtb)"), Argument.atLeast(1)), json }, ({ boards, json: asJson }) =>
   perform(async () => (await import("./commands/topology.ts")).topology(boards, asJson)),

@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parseScope } from "../../src/cli/commands/check.ts";
 import { writeFolder } from "../../src/cli/files.ts";
@@ -29,8 +29,9 @@ describe("generate", () => {
     const [a, b] = [join(folder, "a"), join(folder, "b")];
     expect(run("generate", example, "--out", a).status).toBe(0);
     expect(run("generate", example, "--out", b).status).toBe(0);
-    expect(readdirSync(a)).toContain("system.cdl");
-    for (const name of readdirSync(a)) expect(readFileSync(join(a, name), "utf8")).toBe(readFileSync(join(b, name), "utf8"));
+    const names = readdirSync(a, { recursive: true, withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [join(relative(a, entry.parentPath), entry.name)] : []));
+    expect(names).toEqual(expect.arrayContaining(["system.cdl", "smmu0/regs.json", "smmu0/pages.bin.gz"]));
+    for (const name of names) expect(readFileSync(join(a, name)).equals(readFileSync(join(b, name))), name).toBe(true);
   });
 
   it("warns that the capDL does not boot as it stands, on stderr", () => {
@@ -119,6 +120,19 @@ describe("check", () => {
     const { status, stdout } = run("check", example, "--scope", "slots=0", "--json");
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ format: "cofferdam-verdict", result: "holds", end: "exhausted", scope: { slots: 0 } });
+  });
+
+  it("an interrupt keeps the partial verdict and exits 130", async () => {
+    const out = join(folder, "interrupted");
+    const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), "check", "specs/systems/two-vms/system.yaml", "--out", out, "--events"], { cwd: root });
+    let told = "";
+    child.stdout.on("data", (data: Buffer) => {
+      if (told === "") child.kill("SIGINT");
+      told += data.toString();
+    });
+    const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+    expect(code).toBe(130);
+    expect(JSON.parse(readFileSync(join(out, "verdict.json"), "utf8"))).toMatchObject({ result: "inconclusive", end: "interrupted" });
   });
 
   it("a mutant is named in the verdict", () => {

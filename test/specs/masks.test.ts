@@ -20,9 +20,9 @@ const ssid = [0, 0xffff_f000n] as const;
 const ssv = [0, 0x800n] as const;
 const page = [1, 0xffff_ffff_ffff_f000n] as const;
 
-const written: readonly (readonly [Layout<Fields>, Masks])[] = [
+const written: readonly (readonly [Pick<Layout<Fields>, "name" | "fields">, Masks])[] = [
   [
-    Ste as unknown as Layout<Fields>,
+    Ste,
     {
       V: [0, 0x1n],
       Config: [0, 0xen],
@@ -73,10 +73,10 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
       VMSPtr: [5, 0xf_ffff_ffff_f000n],
     },
   ],
-  [L1Std as unknown as Layout<Fields>, { Span: [0, 0x1fn], L2Ptr: [0, 0xf_ffff_ffff_ffc0n] }],
-  [L1Cd as unknown as Layout<Fields>, { V: [0, 0x1n], L2Ptr: [0, 0xf_ffff_ffff_f000n] }],
+  [L1Std, { Span: [0, 0x1fn], L2Ptr: [0, 0xf_ffff_ffff_ffc0n] }],
+  [L1Cd, { V: [0, 0x1n], L2Ptr: [0, 0xf_ffff_ffff_f000n] }],
   [
-    Cd as unknown as Layout<Fields>,
+    Cd,
     {
       T0SZ: [0, 0x3fn],
       TG0: [0, 0xc0n],
@@ -128,10 +128,10 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
       MAIR_ATTR7: [3, 0xff00_0000_0000_0000n],
     },
   ],
-  [DescriptorType as unknown as Layout<Fields>, { Type: [0, 0x3n] }],
-  [TableDescriptor as unknown as Layout<Fields>, { Type: [0, 0x3n], NextTable: [0, 0xffff_ffff_f000n] }],
+  [DescriptorType, { Type: [0, 0x3n] }],
+  [TableDescriptor, { Type: [0, 0x3n], NextTable: [0, 0xffff_ffff_f000n] }],
   [
-    LeafDescriptor as unknown as Layout<Fields>,
+    LeafDescriptor,
     {
       Type: [0, 0x3n],
       MemAttr: [0, 0x3cn],
@@ -144,16 +144,16 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
       XN: [0, 0x60_0000_0000_0000n],
     },
   ],
-  [Command as unknown as Layout<Fields>, command],
-  [CommandCfgi as unknown as Layout<Fields>, { ...command, SID: sid, Leaf: [1, 0x1n], RangeHigh: [1, 0x1en] }],
-  [CommandCfgiRange as unknown as Layout<Fields>, { ...command, SID: sid, Range: [1, 0x1fn] }],
-  [CommandCfgiCd as unknown as Layout<Fields>, { ...command, SSID: ssid, SID: sid, Leaf: [1, 0x1n] }],
-  [CommandPrefetch as unknown as Layout<Fields>, { ...command, SSV: ssv, SSID: ssid, SID: sid, Size: [1, 0x1fn], Address: page }],
-  [CommandAtcInv as unknown as Layout<Fields>, { ...command, Global: [0, 0x200n], SSV: ssv, SSID: ssid, SID: sid, Size: [1, 0x3fn], Address: page }],
-  [CommandPriResp as unknown as Layout<Fields>, { ...command, SSV: ssv, SSID: ssid, SID: sid, PRGIndex: [1, 0x1ffn], Resp: [1, 0x3000n] }],
-  [CommandResume as unknown as Layout<Fields>, { ...command, Ac: [0, 0x1000n], Ab: [0, 0x2000n], SID: sid, STAG: [1, 0xffffn] }],
+  [Command, command],
+  [CommandCfgi, { ...command, SID: sid, Leaf: [1, 0x1n], RangeHigh: [1, 0x1en] }],
+  [CommandCfgiRange, { ...command, SID: sid, Range: [1, 0x1fn] }],
+  [CommandCfgiCd, { ...command, SSID: ssid, SID: sid, Leaf: [1, 0x1n] }],
+  [CommandPrefetch, { ...command, SSV: ssv, SSID: ssid, SID: sid, Size: [1, 0x1fn], Address: page }],
+  [CommandAtcInv, { ...command, Global: [0, 0x200n], SSV: ssv, SSID: ssid, SID: sid, Size: [1, 0x3fn], Address: page }],
+  [CommandPriResp, { ...command, SSV: ssv, SSID: ssid, SID: sid, PRGIndex: [1, 0x1ffn], Resp: [1, 0x3000n] }],
+  [CommandResume, { ...command, Ac: [0, 0x1000n], Ab: [0, 0x2000n], SID: sid, STAG: [1, 0xffffn] }],
   [
-    CommandTlbi as unknown as Layout<Fields>,
+    CommandTlbi,
     {
       ...command,
       Num: [0, 0x1_f000n],
@@ -167,11 +167,11 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
     },
   ],
   [
-    CommandSync as unknown as Layout<Fields>,
+    CommandSync,
     { ...command, CS: [0, 0x3000n], MSH: [0, 0xc0_0000n], MSIAttr: [0, 0xf00_0000n], MSIData: [0, 0xffff_ffff_0000_0000n], MSIAddress: [1, 0xf_ffff_ffff_fffcn] },
   ],
   [
-    Event as unknown as Layout<Fields>,
+    Event,
     {
       Type: [0, 0xffn],
       SSV: ssv,
@@ -190,7 +190,7 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
     },
   ],
   [
-    Idr0 as unknown as Layout<Fields>,
+    Idr0,
     {
       S2P: [0, 0x1n],
       S1P: [0, 0x2n],
@@ -220,7 +220,7 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
     },
   ],
   [
-    Idr1 as unknown as Layout<Fields>,
+    Idr1,
     {
       SIDSIZE: [0, 0x3fn],
       SSIDSIZE: [0, 0x7c0n],
@@ -236,7 +236,7 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
     },
   ],
   [
-    Idr3 as unknown as Layout<Fields>,
+    Idr3,
     {
       HAD: [0, 0x4n],
       PBHA: [0, 0x8n],
@@ -252,16 +252,16 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
       DPT: [0, 0x8000n],
     },
   ],
-  [Idr5 as unknown as Layout<Fields>, { OAS: [0, 0x7n], GRAN4K: [0, 0x10n], GRAN16K: [0, 0x20n], GRAN64K: [0, 0x40n], VAX: [0, 0xc00n], STALL_MAX: [0, 0xffff_0000n] }],
-  [Cr0 as unknown as Layout<Fields>, { SMMUEN: [0, 0x1n], PRIQEN: [0, 0x2n], EVENTQEN: [0, 0x4n], CMDQEN: [0, 0x8n], ATSCHK: [0, 0x10n], VMW: [0, 0x1c0n] }],
-  [Cr1 as unknown as Layout<Fields>, { QUEUE_IC: [0, 0x3n], QUEUE_OC: [0, 0xcn], QUEUE_SH: [0, 0x30n], TABLE_IC: [0, 0xc0n], TABLE_OC: [0, 0x300n], TABLE_SH: [0, 0xc00n] }],
-  [Cr2 as unknown as Layout<Fields>, { E2H: [0, 0x1n], RECINVSID: [0, 0x2n], PTM: [0, 0x4n] }],
+  [Idr5, { OAS: [0, 0x7n], GRAN4K: [0, 0x10n], GRAN16K: [0, 0x20n], GRAN64K: [0, 0x40n], VAX: [0, 0xc00n], STALL_MAX: [0, 0xffff_0000n] }],
+  [Cr0, { SMMUEN: [0, 0x1n], PRIQEN: [0, 0x2n], EVENTQEN: [0, 0x4n], CMDQEN: [0, 0x8n], ATSCHK: [0, 0x10n], VMW: [0, 0x1c0n] }],
+  [Cr1, { QUEUE_IC: [0, 0x3n], QUEUE_OC: [0, 0xcn], QUEUE_SH: [0, 0x30n], TABLE_IC: [0, 0xc0n], TABLE_OC: [0, 0x300n], TABLE_SH: [0, 0xc00n] }],
+  [Cr2, { E2H: [0, 0x1n], RECINVSID: [0, 0x2n], PTM: [0, 0x4n] }],
   [
-    Gbpa as unknown as Layout<Fields>,
+    Gbpa,
     { MemAttr: [0, 0xfn], MTCFG: [0, 0x10n], ALLOCCFG: [0, 0xf00n], SHCFG: [0, 0x3000n], PRIVCFG: [0, 0x3_0000n], INSTCFG: [0, 0xc_0000n], ABORT: [0, 0x10_0000n], Update: [0, 0x8000_0000n] },
   ],
   [
-    Gerror as unknown as Layout<Fields>,
+    Gerror,
     {
       CMDQ_ERR: [0, 0x1n],
       EVENTQ_ABT_ERR: [0, 0x4n],
@@ -273,10 +273,10 @@ const written: readonly (readonly [Layout<Fields>, Masks])[] = [
       SFM_ERR: [0, 0x100n],
     },
   ],
-  [StrtabBase as unknown as Layout<Fields>, { ADDR: [0, 0xf_ffff_ffff_ffc0n], RA: [0, 0x4000_0000_0000_0000n] }],
-  [StrtabBaseCfg as unknown as Layout<Fields>, { LOG2SIZE: [0, 0x3fn], SPLIT: [0, 0x7c0n], FMT: [0, 0x3_0000n] }],
-  [QueueBase as unknown as Layout<Fields>, { LOG2SIZE: [0, 0x1fn], ADDR: [0, 0xf_ffff_ffff_ffe0n], HINT: [0, 0x4000_0000_0000_0000n] }],
-  [CmdqCons as unknown as Layout<Fields>, { RD: [0, 0xf_ffffn], ERR: [0, 0x7f00_0000n] }],
+  [StrtabBase, { ADDR: [0, 0xf_ffff_ffff_ffc0n], RA: [0, 0x4000_0000_0000_0000n] }],
+  [StrtabBaseCfg, { LOG2SIZE: [0, 0x3fn], SPLIT: [0, 0x7c0n], FMT: [0, 0x3_0000n] }],
+  [QueueBase, { LOG2SIZE: [0, 0x1fn], ADDR: [0, 0xf_ffff_ffff_ffe0n], HINT: [0, 0x4000_0000_0000_0000n] }],
+  [CmdqCons, { RD: [0, 0xf_ffffn], ERR: [0, 0x7f00_0000n] }],
 ];
 
 describe("records, against a second transcription", () => {
