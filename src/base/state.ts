@@ -150,6 +150,7 @@ const rowClass = (fields: Readonly<Record<string, Domain>>, places: Readonly<Rec
     const place = places[name]!;
     return `get ${name}(){const w=this.w,o=this.o;return ${getter(base, place, domain.least)}} set ${name}(v){const w=this.w,o=this.o;${setter(base, place, domain.least)}}`;
   });
+  // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- the text is made above from checked identifiers and numbers
   return new Function(`return class{constructor(w,o){this.w=w;this.o=o} ${members.join("\n")}}`)() as new (window: Uint32Array, offset: number) => object;
 };
 
@@ -180,9 +181,9 @@ export const packed = <S extends Shape>(shape: S): Packed<S> => {
     pack: (state, into, at) => {
       window.fill(0);
       eachField((table, row, field, { least, size }) => {
-        const value = state[table as keyof S]![row]![field as never] as number;
+        const value = state[table as keyof S][row]![field as never] as number;
         if (!Number.isInteger(value) || value < least || value >= least + size) impossible(`${table}[${row}].${field} = ${value} is outside its domain`);
-        (tables[table as keyof S]!.at(row) as Record<string, number>)[field] = value;
+        (tables[table as keyof S].at(row) as Record<string, number>)[field] = value;
       });
       into.set(window, at);
     },
@@ -190,7 +191,7 @@ export const packed = <S extends Shape>(shape: S): Packed<S> => {
       window.set(from.subarray(at, at + words));
       const state = leastState(shape);
       eachField((table, row, field) => {
-        (state[table as keyof S]![row] as Record<string, number>)[field] = (tables[table as keyof S]!.at(row) as Record<string, number>)[field]!;
+        (state[table as keyof S][row] as Record<string, number>)[field] = (tables[table as keyof S].at(row) as Record<string, number>)[field]!;
       });
       return state;
     },

@@ -34,10 +34,13 @@ interface OpenNode {
 }
 
 /** A fault that ends the reading; thrown here and caught by `readDeviceTree`, never outside. */
-interface Refusal {
+class Refusal extends Error {
   readonly refused: Diagnostic;
+  constructor(refused: Diagnostic) {
+    super(refused.message);
+    this.refused = refused;
+  }
 }
-const isRefusal = (thrown: unknown): thrown is Refusal => typeof thrown === "object" && thrown !== null && "refused" in thrown;
 
 interface Reader {
   readonly bytes: Uint8Array;
@@ -60,7 +63,7 @@ const refuse = (reader: Reader, id: string, offset: number, what: string, hint?:
     place: { path },
     ...(hint === undefined ? {} : { hint }),
   };
-  throw { refused } satisfies Refusal;
+  throw new Refusal(refused);
 };
 
 const warn = (reader: Reader, id: string, offset: number, what: string): void => {
@@ -219,7 +222,7 @@ export const readDeviceTree = (bytes: Uint8Array): Checked<DeviceTree> => {
     const root = readStructure(reader);
     return { value: { root, nodes: reader.nodes, reservations, version: reader.header.version }, diagnostics: reader.diagnostics };
   } catch (thrown) {
-    if (!isRefusal(thrown)) throw thrown;
+    if (!(thrown instanceof Refusal)) throw thrown;
     return { value: undefined, diagnostics: [...reader.diagnostics, thrown.refused] };
   }
 };

@@ -31,7 +31,7 @@ const error = (id: string, message: string, hint?: string): Diagnostic => ({
 const warning = (id: string, message: string): Diagnostic => ({ id, severity: "warning", message });
 
 const startsWith = (bytes: Uint8Array, text: string): boolean =>
-  bytes.length >= text.length && [...text].every((character, i) => bytes[i] === character.charCodeAt(0));
+  bytes.length >= text.length && bytes.subarray(0, text.length).every((byte, i) => byte === text.charCodeAt(i));
 
 /** What the file seems to be instead, for the most common mistakes. */
 const otherFormat = (bytes: Uint8Array): string => {

@@ -118,20 +118,20 @@ export const createDriver = (plan: Plan): Driver => {
   };
   const otherWords = (sid: number, ste: readonly bigint[]): Step[] => OTHER_WORDS.map((word) => storeSte(sid, word, ste[word]!));
 
-  const abortStream = remember((sid) => [storeSte(sid!, 0, abortSte[0]!), ...invalidateSte(sid!), ...otherWords(sid!, abortSte)]);
+  const abortStream = remember((sid) => [storeSte(sid, 0, abortSte[0]!), ...invalidateSte(sid), ...otherWords(sid, abortSte)]);
   const routeStream = remember((sid, cb, vspace) => {
-    const ste = stage2Ste(pageAt(plan.vspaces[vspace!]!.page), plan.cbs[cb!]!.vmid);
-    return [...otherWords(sid!, ste), barrier, storeSte(sid!, 0, ste[0]!), ...invalidateSte(sid!)];
+    const ste = stage2Ste(pageAt(plan.vspaces[vspace]!.page), plan.cbs[cb]!.vmid);
+    return [...otherWords(sid, ste), barrier, storeSte(sid, 0, ste[0]!), ...invalidateSte(sid)];
   });
-  const invalidateVmid = remember((cb) => tlbi(cb!, { Op: BigInt(opcodes.TLBI_S12_VMALL.code) }, "TLBI_S12_VMALL"));
+  const invalidateVmid = remember((cb) => tlbi(cb, { Op: BigInt(opcodes.TLBI_S12_VMALL.code) }, "TLBI_S12_VMALL"));
   const invalidateIpa = remember((cb, entry, leaf) =>
-    tlbi(cb!, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry!]!.address, Leaf: BigInt(leaf!) }, `TLBI_S2_IPA ${hex(plan.entries[entry!]!.address)} Leaf=${leaf}`),
+    tlbi(cb, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry]!.address, Leaf: BigInt(leaf) }, `TLBI_S2_IPA ${hex(plan.entries[entry]!.address)} Leaf=${leaf}`),
   );
-  const writePage = remember((table, entry, page, rights) => [storeEntry(table!, entry!, pageDescriptor(pageAt(page!), rights!)), barrier]);
-  const writeTable = remember((table, entry, page) => [storeEntry(table!, entry!, tableDescriptor(pageAt(page!))), barrier]);
-  const clearEntry = remember((table, entry) => [storeEntry(table!, entry!, 0n), barrier]);
+  const writePage = remember((table, entry, page, rights) => [storeEntry(table, entry, pageDescriptor(pageAt(page), rights)), barrier]);
+  const writeTable = remember((table, entry, page) => [storeEntry(table, entry, tableDescriptor(pageAt(page))), barrier]);
+  const clearEntry = remember((table, entry) => [storeEntry(table, entry, 0n), barrier]);
   const clearMemory = remember((first, pages) => [
-    { kind: "fill", addr: pageAt(first!), size: BigInt(pages!) * PAGE_BYTES, pattern: [0n], what: `clear ${plan.pages[first!]!.name}` },
+    { kind: "fill", addr: pageAt(first), size: BigInt(pages) * PAGE_BYTES, pattern: [0n], what: `clear ${plan.pages[first]!.name}` },
     barrier,
   ]);
   return {

@@ -34,9 +34,9 @@ const byKind = Array.from({ length: 16 }, (_, kind) => invocations.filter(({ obj
 
 /** The first refusal that holds, in seL4's order. */
 export const refusedBy = (kernel: Kernel, definition: Invocation, request: Request): { readonly refusal: Refusal; readonly words: readonly bigint[] } | undefined => {
-  for (const refusal of definition.refusals) {
-    const words = refusal.words(kernel, request);
-    if (words !== undefined) return { refusal, words };
+  for (const candidate of definition.refusals) {
+    const words = candidate.words(kernel, request);
+    if (words !== undefined) return { refusal: candidate, words };
   }
   return undefined;
 };

@@ -10,7 +10,7 @@ const quoted = (value: unknown): string => {
   if (value === undefined || value === null) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
-  const text = String(value);
+  const text = typeof value === "string" ? value : typeof value === "bigint" ? value.toString() : JSON.stringify(value);
   return `\`${printable(text.length > 60 ? `${text.slice(0, 60)}…` : text)}\``;
 };
 

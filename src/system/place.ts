@@ -2,7 +2,8 @@
  * Where a value of a spec stands in its text. A key path leads to a span; a path that does not exist leads to the
  * nearest enclosing key that does, so that "missing key" has a place too.
  */
-import { isCollection, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, type ParsedNode, type YAMLMap } from "yaml";
+import type { LineCounter} from "yaml";
+import { isCollection, isMap, isScalar, isSeq, type Node, type Pair, type ParsedNode, type YAMLMap } from "yaml";
 import type { Diagnostic, Place } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 

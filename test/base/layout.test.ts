@@ -115,7 +115,7 @@ describe.each(allLayouts.map((record) => [record.name, record] as const))("laws 
           plan.write(lanes, base, Number(raw(others)));
           const expected = values.with(at, (values[at]! & ~mask) | (others[at]! & mask));
           expect(wordsOf(lanes.slice(base))).toEqual(expected);
-          expect([...lanes.slice(0, base)]).toEqual(Array.from({ length: base }, () => 7));
+          expect(Array.from(lanes.slice(0, base))).toEqual(Array.from({ length: base }, () => 7));
         }
       }),
       { numRuns: 10 },

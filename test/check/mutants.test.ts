@@ -31,9 +31,9 @@ describe("mutants", () => {
       const { layout, scope, profile, verdict } = judged(mutant);
       expect(verdict.result).toBe("violated");
       expect(verdict.violations.map(({ property }) => property)).toEqual(mutant.caughtBy);
-      for (const { trace, length, unscaled, property: name } of verdict.violations) {
+      for (const { trace, length, unscaled: whole, property: name } of verdict.violations) {
         expect(length).toBe(mutant.length);
-        expect(unscaled?.result).toBe("violated");
+        expect(whole?.result).toBe("violated");
         const property = properties.find((candidate) => candidate.name === name)!;
         expect(replay(boot(scale(layout, scope), profile), property, trace!).result).toBe("violated");
         // The kernel that keeps the safeguard withstands the same messages.

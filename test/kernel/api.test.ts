@@ -10,7 +10,7 @@ describe("a subject's handle", () => {
   it("has one verb and nothing else: no table, row or object can be reached through it", () => {
     expect(Object.isFrozen(subject)).toBe(true);
     expect(Reflect.ownKeys(subject)).toEqual(["invoke"]);
-    expect(Reflect.ownKeys(subject.invoke).toSorted()).toEqual(["length", "name"]);
+    expect(new Set(Reflect.ownKeys(subject.invoke))).toEqual(new Set(["length", "name"]));
     expect(Object.getPrototypeOf(subject)).toBe(Object.prototype);
   });
 
