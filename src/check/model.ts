@@ -6,6 +6,7 @@
 import { impossible } from "../base/diagnostic.ts";
 import { type Packed, packed } from "../base/state.ts";
 import type { Step } from "../base/step.ts";
+import { canonicalise } from "../kernel/canonical.ts";
 import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
 import { invocations, refusedBy } from "../kernel/invocations.ts";
@@ -65,6 +66,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const apply: Model["apply"] = (act, before) => {
     emitted = [];
     const answer = act(kernel);
+    canonicalise(kernel);
     setMachine(machine.executeAll(before, emitted));
     return answer;
   };

@@ -5,7 +5,7 @@
 import { impossible } from "../base/diagnostic.ts";
 import { cbNode, sidNode, unassign, unbind } from "./binding.ts";
 import { CB, CB_CONTROL, CNODE, FRAME, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
-import { emptySlot, isDescendant, isFinal } from "./cspace.ts";
+import { emptySlot, hasChildren, isDescendant, isFinal } from "./cspace.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import type { SlotPlace } from "./plan.ts";
 import { clearVspace, unmapPage, unmapTable } from "./vspace.ts";
@@ -72,9 +72,11 @@ export const deleteSlot = (kernel: Kernel, row: number): void => {
 };
 
 /** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */
-export const revoke = (kernel: Kernel, row: number): void =>
+export const revoke = (kernel: Kernel, row: number): void => {
+  if (!hasChildren(kernel, row)) return;
   kernel.tables.slot.forEach((slot, index) => {
     if (slot.kind === NULL || !isDescendant(kernel, index, row)) return;
     if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
     else deleteSlot(kernel, index);
   });
+};

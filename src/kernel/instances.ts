@@ -31,7 +31,8 @@ const staticChoices = (plan: Plan): Record<WordClass, Choices> => {
   return {
     address: { good: single(plan.addresses), odd: single([(plan.addresses[0] ?? 0n) + 1n, ...beyond]) },
     rights: { good: single([3n, 2n]), odd: [] },
-    guard: { good: single([...new Set(plan.guards.map(guardWord))]), odd: single([63n]) },
+    // A root CNode keeps the guard that resolves its cptrs; another guard only renames slots.
+    guard: { good: single([...new Set(plan.guards.filter(({ size }) => size > 0).map(guardWord))]), odd: single([63n]) },
     attributes: { good: single([3n]), odd: [] },
     stream: { good: single(plan.sids.map((_, sid) => streamWord({ plan }, sid))), odd: single([0xffffffffn]) },
     bank: { good: single(plan.cbs.map((_, cb) => bankWord({ plan }, cb))), odd: single([0xffffffffn]) },

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { change, NONE, packed, type Plain, viewOf } from "../../src/base/state.ts";
 import type { Step } from "../../src/base/step.ts";
+import { canonicalise } from "../../src/kernel/canonical.ts";
 import { kinds, NULL } from "../../src/kernel/capability.ts";
 import { forEachInstance } from "../../src/kernel/instances.ts";
 import type { Invocation, Request } from "../../src/kernel/invocation.ts";
@@ -85,6 +86,24 @@ describe("laws", () => {
         });
       }),
       { numRuns: 10 },
+    );
+  });
+
+  it("a state and its canonical form answer every invocation alike, and stay alike after it", () => {
+    const canonical = (booted: Booted, state: Plain<KernelShape>) => change(state, (tables) => canonicalise(kernelOver(booted, tables)));
+    fc.assert(
+      fc.property(system, choices, (booted, path) => {
+        walk(booted, path, (_, __, state) => {
+          const form = canonical(booted, state);
+          const [all, same] = [instances(booted, state), instances(booted, form)];
+          expect(same.map(({ refused }) => refused)).toEqual(all.map(({ refused }) => refused));
+          for (const { definition, request } of all.filter(({ refused }) => !refused)) {
+            const after = (from: Plain<KernelShape>) => canonical(booted, change(from, (tables) => definition.effect(kernelOver(booted, tables), request)));
+            expect(after(form)).toEqual(after(state));
+          }
+        });
+      }),
+      { numRuns: 12 },
     );
   });
 

@@ -1,0 +1,17 @@
+/**
+ * Canonical form: differences between states that no rule can tell are taken out, so that an explorer meets each
+ * behaviour once. A law test holds it to that: a state and its canonical form answer every invocation alike, and what
+ * follows is alike again.
+ */
+import { UNTYPED } from "./capability.ts";
+import { hasChildren } from "./cspace.ts";
+import type { Kernel } from "./kernel.ts";
+
+/**
+ * How far an untyped was handed out matters only while something made from it is left: without children the next Retype
+ * starts from its beginning (untyped.c `resetUntypedCap`).
+ */
+export const canonicalise = (kernel: Kernel): void =>
+  kernel.tables.slot.forEach((slot, row) => {
+    if (slot.kind === UNTYPED && slot.watermark !== 0 && !hasChildren(kernel, row)) slot.watermark = 0;
+  });
