@@ -4,7 +4,7 @@ import { invocations } from "../kernel/invocations.ts";
 import type { Booted } from "../system/boot.ts";
 import { createModel } from "./model.ts";
 import type { Property } from "./properties.ts";
-import { type Trace, wordNames } from "./trace.ts";
+import { finalHash, type Trace, wordNames } from "./trace.ts";
 
 export type Replay =
   /** The property is violated in the last state, with this message. */
@@ -14,7 +14,8 @@ export type Replay =
   /** Step `at` (from 0) answered otherwise. */
   | { readonly result: "diverged"; readonly at: number; readonly answered: string };
 
-export const replay = (booted: Booted, property: Property, trace: Trace): Replay => {
+/** `final`: the hash that the last state must have; left out on another scale than the trace was found at. */
+export const replay = (booted: Booted, property: Property, trace: Trace, final?: string): Replay => {
   const model = createModel(booted, [property], trace.model.caches);
   const state = Uint32Array.from(model.initial);
   for (const [at, step] of trace.steps.entries()) {
@@ -28,6 +29,7 @@ export const replay = (booted: Booted, property: Property, trace: Trace): Replay
     if (answer.error !== step.result) return { result: "diverged", at, answered: answer.error };
     state.set(model.packed.window);
   }
+  if (final !== undefined && finalHash(model.packed.unpack(state, 0), model.machineAt(state, 0)) !== final) return { result: "diverged", at: trace.steps.length - 1, answered: "with another final state" };
   const violation = property.violation(model.viewAt(state, 0));
   return violation === undefined ? { result: "holds" } : { result: "violated", message: violation.message };
 };

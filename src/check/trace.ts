@@ -134,7 +134,7 @@ const shownStep = (step: Step, machine: MachineState): TraceStep["steps"][number
 };
 
 /** The final state as canonical JSON: tables, then memory and caches by content, since their ids are a run's own. */
-const finalHash = (state: Plain<KernelShape>, machine: MachineState): string => {
+export const finalHash = (state: Plain<KernelShape>, machine: MachineState): string => {
   const { machine: _ids, ...tables } = state;
   const memory = machine.image.pages.map((page) => [page, machine.image.wordsOf(page)]);
   const caches = machine.smmus.map(({ cache, pending, wedged }) => [[...cache.entries.keys()].toSorted(), pending, wedged ?? null]);
@@ -199,7 +199,7 @@ export const traceOf = (model: Model, head: Pick<Trace, "model" | "spec">, prope
       steps,
       witness: {
         smmu: witness.smmu,
-        sid: hex(witness.sid),
+        sid: witness.sid < 0 ? `-${hex(-witness.sid)}` : hex(witness.sid),
         ...(witness.iova === undefined ? {} : { iova: hex(witness.iova) }),
         op: witness.op,
         ...(witness.pa === undefined ? {} : { pa: hex(witness.pa) }),

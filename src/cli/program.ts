@@ -81,6 +81,16 @@ const check = Command.make("check", checkFlags, (flags) =>
   }),
 ).pipe(Command.withDescription("Explore everything that untrusted components can do, and give a verdict"));
 
+const replay = Command.make(
+  "replay",
+  { spec, trace: Argument.String("trace").pipe(Argument.withDescription("trace file that check wrote")), whole: flag("whole", "on the whole layout instead of the scaled one"), json },
+  ({ spec: file, trace, whole, json: asJson }) => perform(async () => (await import("./commands/replay.ts")).replay(file, trace, whole, asJson)),
+).pipe(Command.withDescription("Run a trace again, in milliseconds"));
+
+const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "trace"]).pipe(Argument.withDescription("spec or trace")) }, ({ name }) =>
+  perform(async () => (await import("./commands/schema.ts")).schema(name)),
+).pipe(Command.withDescription("The JSON Schema of a system spec or a trace"));
+
 const start = Command.make(
   "start",
   { out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder to write into"), Flag.withDefault("out/one-driver")) },
@@ -89,7 +99,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

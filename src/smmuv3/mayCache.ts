@@ -197,13 +197,14 @@ export interface Reached {
   readonly cached: boolean;
 }
 
-/** More descriptors than any board's tables hold; past it a table that points at itself is the likely reason. */
+/** Table pages and descriptors that one regime may hold here; past it, a table that points at itself is the likely reason. */
+const MOST_TABLES = 1 << 14;
 const MOST_DESCRIPTORS = 1 << 20;
 
 /**
  * Every descriptor that walks of one regime can meet, in memory and below the kept table descriptors: a walk may start at
  * any table that a kept descriptor names. Tables are enumerated by their words, so no address is guessed.
- * Throws RangeError past 2^20 descriptors.
+ * Throws RangeError past 2^14 table pages or 2^20 descriptors.
  */
 export const descriptorsOf = (caches: MayCaches, image: Image, regime: Stage2, kept: readonly CachedTable[], merged?: (leaf: CachedLeaf) => void): Reached[] => {
   const found: Reached[] = [];
@@ -219,7 +220,8 @@ export const descriptorsOf = (caches: MayCaches, image: Image, regime: Stage2, k
       for (const entry of met.tables) found.push({ entry, under, cached: under?.cached === true });
       if (merged !== undefined) for (const leaf of met.merged) merged(leaf);
     }
-    if (found.length > MOST_DESCRIPTORS) throw new RangeError(`the tables at 0x${regime.root.toString(16)} hold more than ${MOST_DESCRIPTORS} descriptors`);
+    if (visited.size > MOST_TABLES || found.length > MOST_DESCRIPTORS)
+      throw new RangeError(`the tables at 0x${regime.root.toString(16)} are more than ${MOST_TABLES} pages or ${MOST_DESCRIPTORS} descriptors; does one point at itself?`);
   };
   let next = 0;
   const walkFound = (): void => {

@@ -158,6 +158,47 @@ describe("check", () => {
   });
 });
 
+describe("replay", () => {
+  const out = join(folder, "replayed");
+  const trace = join(out, "trace-fail-closed.json");
+  const found = run("check", example, "--mutant", "unbind-clears-ste", "--out", out);
+  const changed = (name: string, edit: (text: string) => string) => {
+    const file = join(out, name);
+    writeFileSync(file, edit(readFileSync(trace, "utf8")));
+    return run("replay", example, file);
+  };
+
+  it("the command that a failure prints reproduces it, scaled and whole", () => {
+    expect(found.stdout).toContain(`Reproduce: npx cofferdam replay ${example} ${trace}`);
+    for (const flags of [[], ["--whole"]]) {
+      const { status, stdout } = run("replay", example, trace, ...flags);
+      expect(status).toBe(1);
+      expect(stdout).toMatch(/^VIOLATED {2}fail-closed/);
+    }
+  });
+
+  it("another spec or model is refused; another answer or end is a divergence", () => {
+    expect(changed("spec.json", (text) => text.replace(/("spec": \{\s*"hash": ")./, "$1x")).status).toBe(2);
+    expect(changed("model.json", (text) => text.replace(/("model": \{\s*"hash": ")./, "$1x")).stderr).toContain("trace-mismatch");
+    expect(changed("final.json", (text) => text.replace(/("final": ")./, "$1x")).stdout).toMatch(/^DIVERGED/);
+    expect(changed("cptr.json", (text) => text.replace('"cptr": "0x3"', '"cptr": "0x9"'))).toMatchObject({ status: 1, stdout: expect.stringMatching(/^DIVERGED {2}step 1 answers/) as string });
+  });
+
+  it("garbage is one diagnostic", () => {
+    for (const text of ["{", "[]", '{"format":"cofferdam-trace"}', "\u0000"]) {
+      const { status, stderr, stdout } = changed("garbage.json", () => text);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr.match(/^error/gm)).toHaveLength(1);
+    }
+  });
+});
+
+describe("schema", () => {
+  it("a spec and a trace have a JSON Schema that refuses unknown keys", () => {
+    for (const name of ["spec", "trace"]) expect(JSON.parse(run("schema", name).stdout)).toMatchObject({ $schema: expect.stringContaining("2020-12") as string, additionalProperties: false });
+  });
+});
+
 describe("topology", () => {
   const board = "specs/systems/qemu-virt/board.dtb";
   it("gives one JSON line a board, and goes on after one that cannot be read", () => {

@@ -73,6 +73,15 @@ export const verdictFiles = (verdict: Verdict): { name: string; text: string }[]
   ...verdict.violations.flatMap(({ property, trace }) => (trace === undefined ? [] : [{ name: `trace-${property}.json`, text: `${JSON.stringify(trace, undefined, 2)}\n` }])),
 ];
 
+/** The command that shows a failure again: the replay of its trace, or the same check. */
+const reproduce = (spec: string, { scope, mutant, caches, out }: CheckFlags, { violations }: Verdict): string => {
+  const trace = violations.find((violation) => violation.trace !== undefined);
+  if (trace === undefined) return "";
+  if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json\n`;
+  const options = [scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`];
+  return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
+};
+
 export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
   const scope = parseScope(flags.scope);
   if ("id" in scope) {
@@ -84,7 +93,7 @@ export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
   const verdict = await explore(system.plan.layout, scope, flags);
   if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict))) return;
   if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
-  else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : verdictText(verdict, flags.verbose));
+  else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : `${verdictText(verdict, flags.verbose)}${reproduce(spec, flags, verdict)}`);
   exitWith(verdictCode(verdict));
 };
 

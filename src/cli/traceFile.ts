@@ -1,0 +1,66 @@
+/** Reads a trace file: untrusted JSON, decoded strictly before anything acts on it. */
+import * as Schema from "effect/Schema";
+import * as Result from "effect/Result";
+import type { Checked, Diagnostic } from "../base/diagnostic.ts";
+import { printable } from "../base/diagnostic.ts";
+import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/trace.ts";
+
+const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
+const word = Schema.String.check(Schema.isPattern(/^0x[0-9a-f]{1,16}$/));
+const short = Schema.String.check(Schema.isMaxLength(400));
+
+const scope = Schema.Struct({ pages: number, slots: number, children: number, addresses: number });
+const model = Schema.Struct({
+  hash: short,
+  profile: Schema.Literal("cofferdam"),
+  mutant: Schema.optionalKey(short),
+  machine: Schema.Literal("smmuv3"),
+  grain: Schema.Literal("coarse"),
+  caches: Schema.Literals(["may", "none"]),
+  scope,
+});
+const changed = Schema.Struct({ what: short, field: short, old: Schema.Union([short, Schema.Int]), new: Schema.Union([short, Schema.Int]) });
+const given = Schema.Struct({
+  kind: Schema.Literals(["store", "fill", "barrier", "register", "command", "sync"]),
+  addr: Schema.optionalKey(word),
+  size: Schema.optionalKey(word),
+  old: Schema.optionalKey(word),
+  new: Schema.optionalKey(word),
+  command: Schema.optionalKey(Schema.Array(word)),
+  what: Schema.optionalKey(short),
+});
+const step = Schema.Struct({ actor: short, op: short, args: Schema.Record(short, word), result: short, changed: Schema.Array(changed), steps: Schema.Array(given) });
+const witness = Schema.Struct({
+  smmu: number,
+  sid: Schema.String.check(Schema.isPattern(/^-?0x[0-9a-f]{1,8}$/)),
+  iova: Schema.optionalKey(word),
+  op: Schema.Literals(["read", "write"]),
+  pa: Schema.optionalKey(word),
+  via: Schema.Array(Schema.Struct({ what: short, addr: word, value: word })),
+});
+
+export const traceSchema = Schema.Struct({
+  format: Schema.Literal(TRACE_FORMAT),
+  version: Schema.Literal(TRACE_VERSION),
+  model,
+  spec: Schema.Struct({ hash: short }),
+  property: short,
+  message: short,
+  steps: Schema.Array(step).check(Schema.isMaxLength(10_000)),
+  witness,
+  final: short,
+});
+
+const fault = (file: string, message: string): Diagnostic => ({ id: "bad-trace", severity: "error", message, place: { file }, hint: "give a trace that `cofferdam check --out` wrote" });
+
+export const readTrace = (text: string, file: string): Checked<Trace> => {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { value: undefined, diagnostics: [fault(file, "the file is not JSON")] };
+  }
+  const decoded = Schema.decodeUnknownResult(traceSchema)(json, { onExcessProperty: "error" });
+  if (Result.isFailure(decoded)) return { value: undefined, diagnostics: [fault(file, printable(String(decoded.failure).split("\n").slice(0, 3).join(" ")))] };
+  return { value: decoded.success as Trace, diagnostics: [] };
+};
