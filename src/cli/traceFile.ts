@@ -62,5 +62,5 @@ export const readTrace = (text: string, file: string): Checked<Trace> => {
   }
   const decoded = Schema.decodeUnknownResult(traceSchema)(json, { onExcessProperty: "error" });
   if (Result.isFailure(decoded)) return { value: undefined, diagnostics: [fault(file, printable(String(decoded.failure).split("\n").slice(0, 3).join(" ")))] };
-  return { value: decoded.success as Trace, diagnostics: [] };
+  return { value: decoded.success, diagnostics: [] };
 };
