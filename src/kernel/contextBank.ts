@@ -6,43 +6,24 @@
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { bankCount, cbNode, forEachStream } from "./binding.ts";
 import { CB, CB_CONTROL, NULL, VSPACE } from "./capability.ts";
-import { insertCopy, insertNew, slotNamed } from "./cspace.ts";
+import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
 import { invocation, refusal } from "./invocation.ts";
-import { type Kernel, keeps } from "./kernel.ts";
-import { emptyDestination, lookupRefusals } from "./lookup.ts";
+import { issue } from "./issue.ts";
+import { keeps } from "./kernel.ts";
 
 /** Most context banks an SMMU can have: each takes a VMID, 16 bits wide, and VMID 0 is no bank's. */
 const BANK_LIMIT = 0xffffn;
-export const bankWord = (kernel: Pick<Kernel, "plan">, cb: number): bigint => (BigInt(kernel.plan.cbs[cb]!.smmu) << 32n) | BigInt(kernel.plan.cbs[cb]!.number);
-const bankNamed = (kernel: Kernel, word: bigint): number => kernel.plan.cbs.findIndex((_, cb) => bankWord(kernel, cb) === word);
 
-export const GetCB = invocation({
+export const GetCB = issue({
   label: "ARMCBIssueCBManager",
-  object: CB_CONTROL,
-  says: "Issue the capability of a context bank that has none.",
-  caps: [{ name: "root", of: "cnode" }],
-  words: [
-    { name: "cb", of: "bank" },
-    { name: "index", of: "emptySlot", root: 0 },
-  ],
-  refusals: [
-    refusal("seL4_RangeError", "there is no context bank of that number", (_, { words }) =>
-      (words[0]! & 0xffffffffn) >= BANK_LIMIT ? [0n, BANK_LIMIT - 1n] : undefined,
-    ),
-    refusal("seL4_RevokeFirst", "the context bank's capability has been issued", (kernel, { words }) => {
-      const cb = bankNamed(kernel, words[0]!);
-      return cb >= 0 && kernel.tables.cb.at(cb).issued === 1 ? [] : undefined;
-    }),
-    refusal("seL4_InvalidArgument", "the context bank is outside the layout", (kernel, { words }) => (bankNamed(kernel, words[0]!) < 0 ? [0n] : undefined)),
-    ...lookupRefusals("destination", ({ caps, words }) => [caps[0]!, words[1]!, words[2]!]),
-    emptyDestination(({ caps, words }) => [caps[0]!, words[1]!, words[2]!]),
-  ],
-  effect: (kernel, { target, caps, words }) => {
-    const cb = bankNamed(kernel, words[0]!);
-    kernel.tables.cb.at(cb).issued = 1;
-    insertNew(kernel, target, slotNamed(kernel, caps[0]!, words[1]!, words[2]!), CB, cb);
-  },
+  control: CB_CONTROL,
+  kind: CB,
+  noun: "context bank",
+  word: { name: "cb", of: "bank" },
+  limit: () => BANK_LIMIT,
+  resources: ({ plan }) => plan.cbs,
+  issued: ({ tables }, cb) => tables.cb.at(cb),
 });
 
 export const AssignVspace = invocation({

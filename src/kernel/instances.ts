@@ -9,12 +9,11 @@
 import { objectTypes, USER_TOP } from "../../specs/sel4/object.ts";
 import { CB, CNODE, NULL, VSPACE } from "./capability.ts";
 import { guardWord } from "./cnode.ts";
-import { bankWord } from "./contextBank.ts";
 import type { CapClass, Invocation, Request, WordArgument, WordClass } from "./invocation.ts";
 import { invocationsOf } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanCnode } from "./plan.ts";
-import { streamWord } from "./sid.ts";
+import { resourceWord } from "./issue.ts";
 import { PAGE_CNODE_RADIX } from "./untyped.ts";
 
 /** Choices for one argument, each a list of words (a slot address has two). */
@@ -34,8 +33,8 @@ const staticChoices = (plan: Plan): Record<WordClass, Choices> => {
     // A root CNode keeps the guard that resolves its cptrs; another guard only renames slots.
     guard: { good: single([...new Set(plan.guards.filter(({ size }) => size > 0).map(guardWord))]), odd: single([63n]) },
     attributes: { good: single([3n]), odd: [] },
-    stream: { good: single(plan.sids.map((_, sid) => streamWord({ plan }, sid))), odd: single([0xffffffffn]) },
-    bank: { good: single(plan.cbs.map((_, cb) => bankWord({ plan }, cb))), odd: single([0xffffffffn]) },
+    stream: { good: single(plan.sids.map(({ smmu, sid }) => resourceWord(smmu, sid))), odd: single([0xffffffffn]) },
+    bank: { good: single(plan.cbs.map(({ smmu, number }) => resourceWord(smmu, number))), odd: single([0xffffffffn]) },
     type: { good: single([objectTypes.smallPage.number, objectTypes.pageTable.number, objectTypes.cnode.number]), odd: single([99n]) },
     // size_bits and num_objects: their good values depend on the type; see retypeWords.
     count: { good: [], odd: [] },

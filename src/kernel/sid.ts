@@ -4,44 +4,20 @@
  */
 import { cbNode, sidNode } from "./binding.ts";
 import { CB, NULL, SID, SID_CONTROL, VSPACE } from "./capability.ts";
-import { insertCopy, insertNew, slotNamed } from "./cspace.ts";
+import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
 import { invocation, refusal } from "./invocation.ts";
-import type { Kernel } from "./kernel.ts";
-import { emptyDestination, lookupRefusals } from "./lookup.ts";
+import { issue } from "./issue.ts";
 
-/** The word that names a stream: the SMMU's index above the 32-bit StreamID. */
-export const streamWord = (kernel: Pick<Kernel, "plan">, sid: number): bigint =>
-  (BigInt(kernel.plan.sids[sid]!.smmu) << 32n) | BigInt(kernel.plan.sids[sid]!.sid);
-const streamNamed = (kernel: Kernel, word: bigint): number => kernel.plan.sids.findIndex((_, sid) => streamWord(kernel, sid) === word);
-const streamLimit = (kernel: Kernel, word: bigint): bigint => 1n << BigInt(kernel.plan.smmus[Number(word >> 32n)]?.log2Size ?? 0);
-
-export const GetSID = invocation({
+export const GetSID = issue({
   label: "ARMSIDIssueSIDManager",
-  object: SID_CONTROL,
-  says: "Issue the capability of a stream that has none.",
-  caps: [{ name: "root", of: "cnode" }],
-  words: [
-    { name: "sid", of: "stream" },
-    { name: "index", of: "emptySlot", root: 0 },
-  ],
-  refusals: [
-    refusal("seL4_RangeError", "the StreamID is beyond the stream table", (kernel, { words }) =>
-      (words[0]! & 0xffffffffn) >= streamLimit(kernel, words[0]!) ? [0n, streamLimit(kernel, words[0]!) - 1n] : undefined,
-    ),
-    refusal("seL4_RevokeFirst", "the stream's capability has been issued", (kernel, { words }) => {
-      const sid = streamNamed(kernel, words[0]!);
-      return sid >= 0 && kernel.tables.sid.at(sid).issued === 1 ? [] : undefined;
-    }),
-    refusal("seL4_InvalidArgument", "the stream is outside the layout", (kernel, { words }) => (streamNamed(kernel, words[0]!) < 0 ? [0n] : undefined)),
-    ...lookupRefusals("destination", ({ caps, words }) => [caps[0]!, words[1]!, words[2]!]),
-    emptyDestination(({ caps, words }) => [caps[0]!, words[1]!, words[2]!]),
-  ],
-  effect: (kernel, { target, caps, words }) => {
-    const sid = streamNamed(kernel, words[0]!);
-    kernel.tables.sid.at(sid).issued = 1;
-    insertNew(kernel, target, slotNamed(kernel, caps[0]!, words[1]!, words[2]!), SID, sid);
-  },
+  control: SID_CONTROL,
+  kind: SID,
+  noun: "stream",
+  word: { name: "sid", of: "stream" },
+  limit: ({ plan }, word) => 1n << BigInt(plan.smmus[Number(word >> 32n)]?.log2Size ?? 0),
+  resources: ({ plan }) => plan.sids.map(({ smmu, sid }) => ({ smmu, number: sid })),
+  issued: ({ tables }, sid) => tables.sid.at(sid),
 });
 
 export const BindCB = invocation({

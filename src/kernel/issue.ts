@@ -1,0 +1,58 @@
+/**
+ * Issuing: SIDControl and CBControl each hand out the one capability of a numbered hardware resource. Upstream writes the
+ * same checks twice (seL4 src/arch/arm/object/smmu.c `decodeARMSIDControlInvocation`, `decodeARMCBControlInvocation`);
+ * here both invocations come from one maker.
+ */
+import { insertNew, slotNamed } from "./cspace.ts";
+import { type Invocation, invocation, refusal, type Request, type WordClass } from "./invocation.ts";
+import type { Kernel } from "./kernel.ts";
+import { emptyDestination, lookupRefusals, type SlotAddress } from "./lookup.ts";
+
+/** The word that names a resource: the SMMU's index above the 32-bit number, which is seL4's word where there is one SMMU. */
+export const resourceWord = (smmu: number, number: number): bigint => (BigInt(smmu) << 32n) | BigInt(number);
+
+export interface Issued {
+  readonly label: string;
+  /** Kind of the control capability, and of the capability that it issues. */
+  readonly control: number;
+  readonly kind: number;
+  /** `stream`, `context bank`: for sentences. */
+  readonly noun: string;
+  readonly word: { readonly name: string; readonly of: WordClass };
+  /** How many numbers the SMMU in the word has. */
+  readonly limit: (kernel: Kernel, word: bigint) => bigint;
+  readonly resources: (kernel: Kernel) => readonly { readonly smmu: number; readonly number: number }[];
+  readonly issued: (kernel: Kernel, resource: number) => { issued: number };
+}
+
+const slotAddress: SlotAddress = ({ caps, words }) => [caps[0]!, words[1]!, words[2]!];
+
+/** Refusals in seL4's order: range, already issued, slot lookup, slot not empty. */
+export const issue = (what: Issued): Invocation => {
+  const named = (kernel: Kernel, { words }: Request) => what.resources(kernel).findIndex(({ smmu, number }) => resourceWord(smmu, number) === words[0]);
+  return invocation({
+    label: what.label,
+    object: what.control,
+    says: `Issue the capability of a ${what.noun} that has none.`,
+    caps: [{ name: "root", of: "cnode" }],
+    words: [what.word, { name: "index", of: "emptySlot", root: 0 }],
+    refusals: [
+      refusal("seL4_RangeError", `there is no ${what.noun} of that number`, (kernel, { words }) => {
+        const limit = what.limit(kernel, words[0]!);
+        return (words[0]! & 0xffffffffn) >= limit ? [0n, limit - 1n] : undefined;
+      }),
+      refusal("seL4_RevokeFirst", `the ${what.noun}'s capability has been issued`, (kernel, request) => {
+        const resource = named(kernel, request);
+        return resource >= 0 && what.issued(kernel, resource).issued === 1 ? [] : undefined;
+      }),
+      refusal("seL4_InvalidArgument", `the ${what.noun} is outside the layout`, (kernel, request) => (named(kernel, request) < 0 ? [0n] : undefined)),
+      ...lookupRefusals("destination", slotAddress),
+      emptyDestination(slotAddress),
+    ],
+    effect: (kernel, request) => {
+      const resource = named(kernel, request);
+      what.issued(kernel, resource).issued = 1;
+      insertNew(kernel, request.target, slotNamed(kernel, ...slotAddress(request)), what.kind, resource);
+    },
+  });
+};
