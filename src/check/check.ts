@@ -48,7 +48,9 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
   const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch);
   // Coverage is read before traces are built, since building one runs the model again.
   const coverage = model.coverage.operations();
-  const unreachedPaths = model.coverage.unreachedPaths(bootable.layout.dma);
+  // A trusted component makes no invocation after boot, so its own paths never open here.
+  const judgedPaths = bootable.layout.dma.filter(({ sid }) => !layout.components[layout.sids[sid]!.owner]!.trusted);
+  const unreachedPaths = model.coverage.unreachedPaths(judgedPaths);
   const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found)).toSorted((a, b) => judged.findIndex(({ name }) => name === a.property) - judged.findIndex(({ name }) => name === b.property));
   const missing: VerdictViolation[] =
     explored.end !== "exhausted"
@@ -79,7 +81,7 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
     coverage,
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
-    intendedPaths: { all: bootable.layout.dma.length, unreached: unreachedPaths.map((path) => pathName(layout, path)) },
+    intendedPaths: { judged: judgedPaths.length, ofTrusted: bootable.layout.dma.length - judgedPaths.length, unreached: unreachedPaths.map((path) => pathName(layout, path)) },
     assumptions,
   };
 };

@@ -46,7 +46,8 @@ export interface Verdict {
   readonly coverage: readonly OperationCoverage[];
   readonly unreachedOperations: readonly string[];
   readonly unreachedRefusals: readonly string[];
-  readonly intendedPaths: { readonly all: number; readonly unreached: readonly string[] };
+  /** DMA paths that the spec intends: those of untrusted owners are judged, those of trusted ones never open here. */
+  readonly intendedPaths: { readonly judged: number; readonly ofTrusted: number; readonly unreached: readonly string[] };
   readonly assumptions: readonly string[];
 }
 

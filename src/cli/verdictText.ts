@@ -43,6 +43,12 @@ const explored = (verdict: Verdict): string =>
     ? `Exhausted: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, no state further than ${verdict.depth} invocations away.`
     : `Explored: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, to depth ${verdict.depth} (${verdict.end}).`;
 
+const pathsText = ({ intendedPaths: { judged, ofTrusted, unreached } }: Verdict): string => {
+  const never = unreached.length === 0 ? "" : ` (never: ${wrap(unreached)})`;
+  const trusted = ofTrusted === 0 ? "" : ` ${ofTrusted} more belong to trusted components, which make no invocation here.`;
+  return `Intended DMA paths reached: ${judged - unreached.length} of ${judged}${never}.${trusted}`;
+};
+
 /** `all`: list every refusal that was never reached, instead of their number. */
 export const verdictText = (verdict: Verdict, all = false): string => {
   const refusals = verdict.unreachedRefusals;
@@ -54,7 +60,7 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     `Scope: ${scopeInWords(verdict.scope)}. Larger scopes are not covered.`,
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),
-    `Intended DMA paths reached: ${verdict.intendedPaths.all - verdict.intendedPaths.unreached.length} of ${verdict.intendedPaths.all}${verdict.intendedPaths.unreached.length === 0 ? "" : ` (never: ${wrap(verdict.intendedPaths.unreached)})`}.`,
+    pathsText(verdict),
     `Invocations never performed: ${wrap(verdict.unreachedOperations)}.`,
     all ? `Refusals never reached:\n${refusals.map((line) => `  ${line}`).join("\n")}` : `Refusals never reached: ${refusals.length}${refusals.length === 0 ? "" : " (listed with --verbose and in verdict.json)"}.`,
     `Kernel: profile ${verdict.model.profile}${verdict.model.mutant === undefined ? "" : `, MUTANT without ${verdict.model.mutant}`}; machine ${verdict.model.machine}, caches ${verdict.model.caches}.`,

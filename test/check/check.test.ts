@@ -15,7 +15,7 @@ describe("verdicts", () => {
   it("the first example is exhausted without a violation, and says for which scope", () => {
     expect(verdict).toMatchObject({ result: "holds", end: "exhausted", scope: small, adversaries: ["nic-driver"], trusted: ["vault", "initialiser"] });
     expect(verdict.properties.every(({ result }) => result === "holds")).toBe(true);
-    expect(verdict.intendedPaths).toEqual({ all: 2, unreached: [] });
+    expect(verdict.intendedPaths).toEqual({ judged: 2, ofTrusted: 0, unreached: [] });
     expect(verdict.assumptions.length).toBeGreaterThan(4);
   });
 
@@ -44,6 +44,13 @@ describe("verdicts", () => {
     const { result, violations } = checkLayout(unreachable, { scope: { ...small, children: 0, slots: 0 } });
     expect(result).toBe("violated");
     expect(violations.map(({ property }) => property)).toEqual(["intended-dma", "intended-dma"]);
+  });
+});
+
+describe("trust", () => {
+  it("where everybody is trusted nothing happens, and the paths of trusted owners are not missed", () => {
+    const verdict = checkLayout(layoutOf("one-driver", (spec) => spec.replace("kind: driver", "kind: driver\n    trusted: true")));
+    expect(verdict).toMatchObject({ result: "holds", states: 1, transitions: 0, adversaries: [], intendedPaths: { judged: 0, ofTrusted: 2 } });
   });
 });
 
