@@ -20,7 +20,7 @@ export interface CheckOptions {
   readonly watch?: Watch;
 }
 
-export const defaultBounds: Bounds = { states: 4_000_000, depth: 1000, seconds: 600 };
+export const defaultBounds: Bounds = { states: 2_000_000, depth: 1000, seconds: 600 };
 
 /** The violation of one property: its trace, and the same trace on the whole layout. */
 const violationOf = (layout: Layout, model: Model, scope: Scope, caches: "may" | "none", found: Found): VerdictViolation => {

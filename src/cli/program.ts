@@ -54,7 +54,7 @@ const checkFlags = {
   scope: Flag.String("scope").pipe(Flag.withDescription("pages=1,slots=1,children=2,addresses=1"), Flag.withDefault("")),
   mutant: Flag.Literals("mutant", Object.keys(safeguards)).pipe(Flag.withDescription("check a kernel with this safeguard removed"), Flag.optional),
   caches: Flag.Literals("caches", ["may", "none"]).pipe(Flag.withDescription("what the SMMU may keep: whatever it could have fetched, or nothing"), Flag.withDefault("may")),
-  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(4_000_000)),
+  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(2_000_000)),
   maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
   maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for verdict.json and the traces"), Flag.optional),
