@@ -41,13 +41,12 @@ const ssec = { at: [10, 10], doc: "for a Secure stream; illegal on the Non-secur
 /** The words common to all commands. */
 export const Command = layout("Command", 2, SOURCE, { Op: op, SSec: ssec });
 
-/** CFGI_STE, CFGI_STE_RANGE. */
+/** CFGI_STE. */
 export const CommandCfgi = layout("CMD_CFGI_STE", 2, SOURCE, {
   Op: op,
   SSec: ssec,
   SID: { at: [63, 32], doc: "StreamID" },
-  Leaf: { word: 1, at: [0, 0], doc: "CFGI_STE: the level-1 descriptor stays; RANGE: bit 0 of Range" },
-  RangeHigh: { word: 1, at: [4, 1], doc: "CFGI_STE_RANGE: bits 4:1 of Range; 2^(Range+1) entries, 31 is all" },
+  Leaf: { word: 1, at: [0, 0], doc: "the level-1 descriptor stays" },
 });
 
 /** CFGI_STE_RANGE; Range=31 is CFGI_ALL. */

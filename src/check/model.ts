@@ -41,7 +41,7 @@ export interface Model extends Explorable {
 export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may"): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
-  const machine = createMachine({ smmus: plan.smmus.map(() => ({})), cacheMode });
+  const machine = createMachine({ smmus: plan.smmus.map(() => ({})), cacheMode, steFetch: "torn" });
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations);

@@ -28,5 +28,6 @@ export const mutants: readonly Mutant[] = [
   { without: "vmid-cleared-between-vspaces", caughtBy: ["no-dangling"], length: 5, system: "one-driver" },
   { without: "retype-clears-memory", caughtBy: ["refinement"], length: 9, system: "one-driver" },
   { without: "map-checks-rights", caughtBy: ["dma-confinement"], length: 3, system: "shared-config" },
+  { without: "ste-words-before-config", caughtBy: ["no-dangling"], length: 5, system: "two-spaces", scope: { slots: 0 } },
   { without: "table-invalidates-everything-below", caughtBy: ["no-dangling"], length: 4, system: "shared-config", scope: { pages: 2 } },
 ];

@@ -136,7 +136,7 @@ const shownStep = (step: Step, machine: MachineState): TraceStep["steps"][number
 /** The final state as canonical JSON: tables, then memory and caches by content, since their ids are a run's own. */
 export const finalHash = (state: Plain<KernelShape>, machine: MachineState): string => {
   const { machine: _ids, ...tables } = state;
-  const memory = machine.image.pages.map((page) => [page, machine.image.wordsOf(page)]);
+  const memory = machine.image.runs.map(({ first, end, page }) => [first, end, page.words]);
   const caches = machine.smmus.map(({ cache, pending, wedged }) => [[...cache.entries.keys()].toSorted(), pending, wedged ?? null]);
   return sha256(canonicalJson({ tables, memory, caches }));
 };

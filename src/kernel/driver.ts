@@ -4,16 +4,18 @@
  *
  * A stream table entry is one function of what the stream is bound to: V=1 Config=abort, or stage 2 with the VSpace's
  * root and the bank's VMID. Going to abort, the word that holds V and Config goes first and is made visible before the
- * others are cleared; going to stage 2 it goes last. A fetch that mixes old and new words is then never worse than either.
+ * others are cleared; going to stage 2 it goes last, behind a CFGI of its own: one fetch may combine words of any age since
+ * the last CFGI (design D5), and a new VMID with an old root would fill the TLB with another's memory.
  */
 import type { Step } from "../base/step.ts";
 import { hex, PAGE_BYTES, type Pa, pa } from "../base/words.ts";
-import { CommandCfgi, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
+import { CommandCfgi, CommandCfgiRange, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
 import { Cr0, Cr2, Gbpa, offsets, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
 import { LeafDescriptor, TableDescriptor } from "../../specs/smmuv3/stage2.ts";
 import { Ste } from "../../specs/smmuv3/ste.ts";
 import { READ_ONLY, READ_WRITE } from "./capability.ts";
 import type { Plan } from "./plan.ts";
+import type { Profile, Safeguard } from "./profile.ts";
 
 export interface Driver {
   /** From reset to just before SMMUEN: incoming traffic aborts, every stream table entry says abort. */
@@ -91,7 +93,8 @@ const command = (smmu: number, words: readonly bigint[], what: string): Step => 
 const register = (smmu: number, offset: number, value: bigint, size: 4 | 8 = 4): Step => ({ kind: "register", smmu, offset, value, size });
 
 /** The steps of one system: a driver knows where its tables are. */
-export const createDriver = (plan: Plan): Driver => {
+export const createDriver = (plan: Plan, profile: Profile): Driver => {
+  const keeps = (safeguard: Safeguard) => profile.without !== safeguard;
   const pageAt = (page: number): Pa => plan.pages[page]!.pa;
   const steAt = (sid: number): Pa => {
     const { smmu, sid: number } = plan.sids[sid]!;
@@ -121,7 +124,9 @@ export const createDriver = (plan: Plan): Driver => {
   const abortStream = remember((sid) => [storeSte(sid, 0, abortSte[0]!), ...invalidateSte(sid), ...otherWords(sid, abortSte)]);
   const routeStream = remember((sid, cb, vspace) => {
     const ste = stage2Ste(pageAt(plan.vspaces[vspace]!.page), plan.cbs[cb]!.vmid);
-    return [...otherWords(sid, ste), barrier, storeSte(sid, 0, ste[0]!), ...invalidateSte(sid)];
+    // A fetch may mix words of different ages since the last CFGI, so the other words are made the only visible ones first.
+    const published = keeps("ste-words-before-config") ? invalidateSte(sid) : [barrier];
+    return [...otherWords(sid, ste), ...published, storeSte(sid, 0, ste[0]!), ...invalidateSte(sid)];
   });
   const invalidateVmid = remember((cb) => tlbi(cb, { Op: BigInt(opcodes.TLBI_S12_VMALL.code) }, "TLBI_S12_VMALL"));
   const invalidateIpa = remember((cb, entry, leaf) =>
@@ -163,7 +168,7 @@ const resetSteps = (plan: Plan, smmu: number): Step[] => {
 /** SMMUEN implies no invalidation: what the caches hold from before the boot must go first. */
 const enableSteps = (smmu: number): Step[] => [
   barrier,
-  command(smmu, CommandCfgi.encode({ Op: BigInt(opcodes.CFGI_STE_RANGE.code), Leaf: 1n, RangeHigh: 15n }), "CFGI_ALL"),
+  command(smmu, CommandCfgiRange.encode({ Op: BigInt(opcodes.CFGI_STE_RANGE.code), Range: 31n }), "CFGI_ALL"),
   command(smmu, CommandTlbi.encode({ Op: BigInt(opcodes.TLBI_NSNH_ALL.code) }), "TLBI_NSNH_ALL"),
   { kind: "sync", smmu },
   register(smmu, offsets.CR0, Cr0.encode({ SMMUEN: 1n })[0]!),

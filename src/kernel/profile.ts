@@ -26,6 +26,7 @@ export const safeguards = {
   "vmid-cleared-between-vspaces": "neither UnassignVspace nor the next AssignVspace clears what the bank's VMID has cached",
   "retype-clears-memory": "Retype hands out memory without clearing it",
   "table-invalidates-everything-below": "removing a page table invalidates only the first address it covers",
+  "ste-words-before-config": "BindCB and AssignVspace store the word with V and Config in the same CFGI as the others, so that one fetch may mix old and new ones",
   "map-breaks-before-make": "Page_Map over a valid entry issues no invalidation",
 } as const;
 export type Safeguard = keyof typeof safeguards;

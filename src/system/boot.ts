@@ -208,7 +208,7 @@ export const boot = (bootable: Bootable, profile: Profile): Booted => {
   const { layout } = bootable;
   const plan = planOf(bootable);
   const shape = kernelShape(plan);
-  const driver = createDriver(plan);
+  const driver = createDriver(plan, profile);
   const state = mutableCopy(leastState(shape));
   const tables = viewOf(state);
   fillSlots(layout, plan, profile, tables);

@@ -145,7 +145,7 @@ const written: readonly (readonly [Pick<Layout<Fields>, "name" | "fields">, Mask
     },
   ],
   [Command, command],
-  [CommandCfgi, { ...command, SID: sid, Leaf: [1, 0x1n], RangeHigh: [1, 0x1en] }],
+  [CommandCfgi, { ...command, SID: sid, Leaf: [1, 0x1n] }],
   [CommandCfgiRange, { ...command, SID: sid, Range: [1, 0x1fn] }],
   [CommandCfgiCd, { ...command, SSID: ssid, SID: sid, Leaf: [1, 0x1n] }],
   [CommandPrefetch, { ...command, SSV: ssv, SSID: ssid, SID: sid, Size: [1, 0x1fn], Address: page }],
