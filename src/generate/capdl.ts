@@ -143,16 +143,16 @@ const tables = (layout: Layout, names: Names, objects: Objects): readonly Contai
 };
 
 /** Who was copied from whom. A parent that capDL cannot name, or that names another object, is left out. */
-const derivations = (layout: Layout, names: Names): readonly { readonly from: string; readonly to: string }[] =>
-  layout.components.flatMap(({ slots }, component) =>
-    slots.flatMap(({ slot, cap, parent }) => {
-      const origin = parent === undefined ? undefined : layout.components[parent.component]!.slots.find((other) => other.slot === parent.slot);
-      if (parent === undefined || origin === undefined) return [];
-      const object = objectName(layout, names, cap);
-      if (object === undefined || objectName(layout, names, origin.cap) !== object) return [];
+const derivations = (layout: Layout, names: Names): readonly { readonly from: string; readonly to: string }[] => {
+  const held = layout.components.map(({ slots }) => new Map(slots.map(({ slot, cap }) => [slot, objectName(layout, names, cap)])));
+  return layout.components.flatMap(({ slots }, component) =>
+    slots.flatMap(({ slot, parent }) => {
+      const object = held[component]!.get(slot);
+      if (parent === undefined || object === undefined || held[parent.component]!.get(parent.slot) !== object) return [];
       return [{ from: `cnode_${names.components[parent.component]!}, ${parent.slot}`, to: `cnode_${names.components[component]!}, ${slot}` }];
     }),
   );
+};
 
 /** Streams and banks that somebody holds at boot: those that a loader would create. */
 const smmuObjects = (layout: Layout, names: Names): readonly SmmuObject[] => {
@@ -160,9 +160,8 @@ const smmuObjects = (layout: Layout, names: Names): readonly SmmuObject[] => {
   for (const { cap } of layout.components.flatMap(({ slots }) => slots)) {
     if (cap.kind !== "sid" && cap.kind !== "cb") continue;
     const name = objectName(layout, names, cap)!;
-    const sid = cap.kind === "sid" ? layout.sids[cap.sid]! : undefined;
-    if (sid !== undefined) held.set(name, { name, type: "streamid", smmu: sid.smmu, number: sid.sid });
-    else if (cap.kind === "cb") held.set(name, { name, type: "contextbank", smmu: layout.cbs[cap.cb]!.smmu, number: layout.cbs[cap.cb]!.number });
+    if (cap.kind === "sid") held.set(name, { name, type: "streamid", smmu: layout.sids[cap.sid]!.smmu, number: layout.sids[cap.sid]!.sid });
+    else held.set(name, { name, type: "contextbank", smmu: layout.cbs[cap.cb]!.smmu, number: layout.cbs[cap.cb]!.number });
   }
   return [...held.values()];
 };
@@ -192,6 +191,7 @@ const controlSlots = (layout: Layout): readonly string[] =>
 export const capdlView = (layout: Layout, names: Names): { readonly view: object; readonly diagnostics: readonly Diagnostic[] } => {
   const objects = objectsOf(layout, names);
   const { faults, diagnostics } = bootWarning(smmuObjects(layout, names));
+  const copies = derivations(layout, names);
   const view = {
     system: ascii(layout.name),
     board: ascii(layout.board.file),
@@ -199,8 +199,8 @@ export const capdlView = (layout: Layout, names: Names): { readonly view: object
     hasFaults: faults.length > 0,
     objects: [...objects].map(([name, type]) => ({ name, type })),
     containers: [...tcbs(layout, names), ...cnodes(layout, names), ...tables(layout, names, objects)],
-    derivations: derivations(layout, names),
-    hasDerivations: derivations(layout, names).length > 0,
+    derivations: copies,
+    hasDerivations: copies.length > 0,
   };
   return { view, diagnostics: [...untypedFaults(layout), ...diagnostics, ...controlWarning(controlSlots(layout))] };
 };

@@ -35,7 +35,7 @@ export const runLoader = (objects: readonly SmmuObject[]): LoaderRun => {
   let [next, banks] = [0, 0];
   for (const object of inCreationOrder(objects)) {
     if (object.type === "contextbank") {
-      if (++banks > 1) stops.push({ object, why: "every context bank is created as bank 0, so that GetCB(0) answers RevokeFirst" });
+      if (++banks > 1) stops.push({ object, why: "every context bank is created as bank 0, and GetCB(0) answers RevokeFirst the second time" });
       next = 0;
       continue;
     }

@@ -10,11 +10,12 @@ const NAMED = 4;
 const faultsOf = (objects: readonly SmmuObject[]): readonly string[] => {
   const { streams, stops, banks } = runLoader(objects);
   const smmus = new Set(objects.map(({ smmu }) => smmu));
+  const itWould = stops.length === 0 ? "it would" : "past that it would";
   return [
-    ...stops.slice(0, 1).map(({ object, why }) => `the loader stops at ${object.name}: ${why}`),
-    ...streams.flatMap(({ object, issued }) => (issued === object.number ? [] : [`${object.name} would get stream ${hex(issued)}; the board has it at ${hex(object.number)}`])),
-    ...banks.map(({ name, number }) => `${name} would be created as bank 0, not ${number}`),
-    ...(smmus.size > 1 ? [`streams and banks of ${smmus.size} SMMUs would be numbered as if there were one`] : []),
+    ...stops.slice(0, 1).map(({ object, why }) => `it stops at ${object.name}: ${why}`),
+    ...streams.flatMap(({ object, issued }) => (issued === object.number ? [] : [`${itWould} issue stream ${hex(issued)} for ${object.name} instead of ${hex(object.number)}`])),
+    ...banks.map(({ name, number }) => `${itWould} create ${name} as bank 0 instead of ${number}`),
+    ...(smmus.size > 1 ? [`${itWould} number the streams and banks of ${smmus.size} SMMUs as if they were one`] : []),
   ];
 };
 

@@ -1,6 +1,5 @@
 /** From a layout to the files that people and other tools read. Pure: equal layouts give equal bytes. */
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
-import { printable } from "../base/diagnostic.ts";
 import type { Layout } from "../system/layout.ts";
 import { bindingsJson } from "./bindings.ts";
 import { capdlView } from "./capdl.ts";
@@ -38,7 +37,7 @@ export const generate = (layout: Layout, options: GenerateOptions = {}): Generat
   const capdl = capdlView(layout, names);
   const rendered: readonly (readonly [string, Checked<string>])[] = [
     ["system.cdl", render("system.cdl", capdl.view, `the capDL of ${layout.name}`)],
-    ...layout.components.map(({ name }, component) => [`${names.components[component]!}.h`, render("component.h", headerView(layout, names, component), `the header of ${printable(name)}`)] as const),
+    ...layout.components.map(({ name }, component) => [`${names.components[component]!}.h`, render("component.h", headerView(layout, names, component), `the header of ${name}`)] as const),
     ["report.md", render("report.md", reportView(layout, toReport([...(options.warnings ?? []), ...capdl.diagnostics])), `the report of ${layout.name}`)],
   ];
   const files = [

@@ -68,7 +68,7 @@ const addressMacros = (layout: Layout, names: Names, component: number): readonl
     const name = once ? names.regions[run.region]! : `${names.vspaces[run.vspace]!}_${names.regions[run.region]!}`;
     return [
       { name: `IOVA_${name}`, value: `${hex(run.iova)}UL`, note: runNote(layout, run) },
-      { name: `SIZE_${name}`, value: `${hex(run.size)}UL`, note: `${run.size / PAGE_BYTES} pages of 4 KiB` },
+      { name: `SIZE_${name}`, value: `${hex(run.size)}UL`, note: `4 KiB pages: ${run.size / PAGE_BYTES}` },
     ];
   });
 };

@@ -82,16 +82,16 @@ const policyNotes = (layout: Layout): readonly string[] => [
   ...sharedStreams(layout),
 ];
 
-const warningText = ({ id, severity, message, hint }: Diagnostic): string => `${severity} ${markdown(id)}: ${markdown(message)}${hint === undefined ? "" : ` (${markdown(hint)})`}`;
+const warningText = ({ id, severity, message, hint }: Diagnostic): string => `${severity === "error" ? "error " : ""}${markdown(id)}: ${markdown(message)}${hint === undefined ? "" : ` (${markdown(hint)})`}`;
 
 const summary = (layout: Layout): string => {
   const untrusted = layout.components.filter(({ trusted }) => !trusted).length;
-  const unprotected = layout.devices.filter((device) => device.unprotected !== undefined).length;
+  const bare = layout.devices.filter((device) => device.unprotected !== undefined).length;
   const memory = layout.regions.reduce((sum, { size }) => sum + size, 0n);
   return [
     `${markdown(layout.name)} runs ${counted(layout.components.length, "component")}, ${untrusted} of them untrusted, on ${markdown(layout.board.model)}.`,
-    `${counted(layout.devices.length, "device")} with ${counted(layout.sids.length, "stream")} stand behind ${counted(layout.smmus.length, "SMMU")}${unprotected === 0 ? "" : `, ${unprotected} with no SMMU at all`}.`,
-    `${counted(layout.cbs.length, "context bank")} and ${counted(layout.vspaces.length, "address space")} confine them to what the tables below say; ${bytesText(memory)} of memory are laid out in ${counted(layout.regions.length, "region")}.`,
+    `It has ${counted(layout.devices.length - bare, "device")} with ${counted(layout.sids.length, "stream")} behind ${counted(layout.smmus.length, "SMMU")}, confined by ${counted(layout.cbs.length, "context bank")} and ${counted(layout.vspaces.length, "address space")}${bare === 0 ? "" : `, and ${counted(bare, "device")} behind none, which nothing confines`}.`,
+    `${bytesText(memory)} of memory are laid out in ${counted(layout.regions.length, "region")}.`,
     "At boot every stream aborts; a device reaches memory once its component has assigned an address space to a context bank and bound the stream to it.",
   ].join(" ");
 };
