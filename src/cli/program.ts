@@ -91,6 +91,16 @@ const schema = Command.make("schema", { name: Argument.Literals("name", ["spec",
   perform(async () => (await import("./commands/schema.ts")).schema(name)),
 ).pipe(Command.withDescription("The JSON Schema of a system spec or a trace"));
 
+const translate = Command.make(
+  "translate",
+  {
+    snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")),
+    transactions: Flag.String("transactions").pipe(Flag.withDescription("transaction list, one JSON object a line")),
+    quirks: Flag.Literals("quirks", ["qemu-10.0"]).pipe(Flag.withDescription("answer as this implementation does where it departs from the architecture"), Flag.optional),
+  },
+  ({ snapshot, transactions, quirks }) => perform(async () => (await import("./commands/translate.ts")).translate(snapshot, transactions, Option.getOrUndefined(quirks))),
+).pipe(Command.withDescription("What an SMMU in a snapshot answers to transactions, as JSON lines"));
+
 const start = Command.make(
   "start",
   { out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder to write into"), Flag.withDefault("out/one-driver")) },
@@ -99,7 +109,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */
