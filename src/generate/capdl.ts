@@ -30,8 +30,8 @@ const ENTRIES = 512n;
 /** Bits of an IOVA below those that index a table of `level`: 4 KiB granule, level 3 maps pages (DDI 0487, VMSAv8-64). */
 const shiftOf = (level: number): bigint => 12n + 9n * BigInt(3 - level);
 const indexOf = (level: number, iova: bigint): number => Number((iova >> shiftOf(level)) % ENTRIES);
-/** The first IOVA that the table of `level` covers which translates `iova`. */
-const baseOf = (level: number, iova: bigint): bigint => (level === 0 ? 0n : iova - (iova % (ENTRIES << shiftOf(level))));
+/** The first IOVA covered by the table of `level` that translates `iova`. */
+const baseOf = (level: number, iova: bigint): bigint => iova - (iova % (ENTRIES << shiftOf(level)));
 const tableOver = (names: Names, vspace: number, level: number, iova: bigint): string => tableName(names, vspace, level, baseOf(level, iova));
 
 /** seL4 splits an ASID into pool and index of 9 bits (AArch64 `asidLowBits`). */

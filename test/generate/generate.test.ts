@@ -106,6 +106,16 @@ describe("smmu-bindings.json", () => {
     expect(bindings![0]).toEqual({ component: "nic_driver", sid: "sid_nic_driver_dev", cb: "cb_nic_driver", vspace: "pgd_nic_driver", slots: { sid: 2, cb: 3, vspace: 4 } });
     expect(controls).toEqual([{ component: "vault", slot: 4, capability: "SIDControl" }]);
   });
+  it("names the stream's owner although an earlier component holds copies of all three", () => {
+    const layout = example();
+    const [nic, disk] = [layout.components[0]!, layout.components[1]!];
+    const copies = disk.slots.filter(({ cap }) => ["sid", "cb", "vspace"].includes(cap.kind)).map((copy, index) => ({ ...copy, slot: 13 + index, name: `copy_${index}` }));
+    const { bindings } = read({ ...layout, components: layout.components.with(0, { ...nic, slots: [...nic.slots, ...copies] }) });
+    expect(bindings![1]).toMatchObject({ component: "disk", slots: { sid: 2, cb: 3, vspace: 4 } });
+    const without = { ...disk, slots: disk.slots.filter(({ cap }) => cap.kind !== "sid") };
+    const moved = read({ ...layout, components: [{ ...nic, slots: [...nic.slots, ...copies] }, without, ...layout.components.slice(2)] });
+    expect(moved.bindings![1]).toMatchObject({ component: "nic_driver", slots: { sid: 13, cb: 14, vspace: 15 } });
+  });
   it("says when nobody holds what a binding takes", () => {
     const layout = example();
     const bare = { ...layout, components: layout.components.map((component) => ({ ...component, slots: component.slots.filter(({ cap }) => cap.kind !== "sid") })) };

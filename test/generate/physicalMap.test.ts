@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { impossible } from "../../src/base/diagnostic.ts";
 import { PAGE_BYTES } from "../../src/base/words.ts";
 import { physicalMap } from "../../src/generate/physicalMap.ts";
 import type { Layout } from "../../src/system/layout.ts";
@@ -16,7 +17,7 @@ const reachOfPage = (layout: Layout, page: bigint): readonly string[] =>
     )
     .toSorted();
 
-/** Maps `layout`'s frames at a stride, so that runs break, and drops some. */
+/** Takes the mapping of some frames away and makes others read only, so that runs break. */
 const torn = (layout: Layout, seed: number): Layout => ({
   ...layout,
   components: layout.components.map((component) => ({
@@ -46,6 +47,22 @@ describe("physicalMap", () => {
       [0x5000_1000n, 0],
       [0x5000_2000n, 1],
     ]);
+  });
+  it("splits it where the IOVA does not go on, and not where only the order of slots differs", () => {
+    const layout = example();
+    const nic = layout.components[0]!;
+    const rings = nic.slots.filter(({ cap }) => cap.kind === "frame");
+    const iovas = rings.map(({ cap }) => (cap.kind === "frame" ? cap.mapped!.iova : impossible("no frame")));
+    const remapped = (order: readonly number[]) => {
+      const slots = rings.map((slot, index) => (slot.cap.kind === "frame" ? { ...slot, cap: { ...slot.cap, mapped: { vspace: 0, iova: iovas[order[index]!]! } } } : slot));
+      return physicalMap({ ...layout, components: layout.components.with(0, { ...nic, slots }) }).filter(({ region }) => region === 0);
+    };
+    expect(remapped([2, 1, 0]).map(({ base, reach }) => [base, reach[0]?.iova])).toEqual([
+      [0x5000_0000n, 0x1000_2000n],
+      [0x5000_1000n, 0x1000_1000n],
+      [0x5000_2000n, 0x1000_0000n],
+    ]);
+    expect(physicalMap({ ...layout, components: layout.components.with(0, { ...nic, slots: nic.slots.toReversed() }) })).toEqual(physicalMap(layout));
   });
   it("keeps regions apart that touch", () => {
     const layout = example();
