@@ -2,7 +2,7 @@
  * What an exploration reached, so that a verdict can say what it never did: every invocation, every refusal of each, and
  * every DMA path that the spec intends.
  */
-import type { Invocation, Refusal } from "../kernel/invocation.ts";
+import type { Invocation } from "../kernel/invocation.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import type { View } from "./properties.ts";
 
@@ -13,19 +13,20 @@ export interface OperationCoverage {
 }
 
 export class Coverage {
-  private readonly performed = new Map<Invocation, number>();
-  private readonly refused = new Map<Refusal, number>();
+  /** For each definition: how often it was performed, then how often each of its refusals answered. */
+  private readonly counts = new Map<Invocation, number[]>();
   private readonly machines = new Set<number>();
   private readonly paths = new Set<LayoutDmaPath>();
   private readonly definitions: readonly Invocation[];
 
   constructor(definitions: readonly Invocation[]) {
     this.definitions = definitions;
+    for (const definition of definitions) this.counts.set(definition, Array.from({ length: definition.refusals.length + 1 }, () => 0));
   }
 
-  count(definition: Invocation, refusal: Refusal | undefined): void {
-    if (refusal === undefined) this.performed.set(definition, (this.performed.get(definition) ?? 0) + 1);
-    else this.refused.set(refusal, (this.refused.get(refusal) ?? 0) + 1);
+  /** `refusal`: index in the definition's list, or -1 when it was performed. */
+  count(definition: Invocation, refusal: number): void {
+    this.counts.get(definition)![refusal + 1]! += 1;
   }
 
   /** Notes which intended DMA paths are open in a state; each machine state is looked at once. */
@@ -38,8 +39,8 @@ export class Coverage {
   operations(): OperationCoverage[] {
     return this.definitions.map((definition) => ({
       label: definition.label,
-      performed: this.performed.get(definition) ?? 0,
-      refused: definition.refusals.map((refusal) => ({ error: refusal.error, when: refusal.when, count: this.refused.get(refusal) ?? 0 })),
+      performed: this.counts.get(definition)![0]!,
+      refused: definition.refusals.map(({ error, when }, index) => ({ error, when, count: this.counts.get(definition)![index + 1]! })),
     }));
   }
 

@@ -103,7 +103,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
       forEachInstance(kernel, subjects, (_, definition, request) => {
         ordinal += 1;
         const refused = refusedBy(kernel, definition, request);
-        coverage.count(definition, refused?.refusal);
+        coverage.count(definition, refused?.index ?? -1);
         if (refused !== undefined) return;
         const { steps } = run(definition, request, before);
         visit(view.window, ordinal, steps.length);

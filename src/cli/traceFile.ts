@@ -5,7 +5,7 @@ import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/trace.ts";
 
-const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
+const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThanOrEqualTo(999));
 const word = Schema.String.check(Schema.isPattern(/^0x[0-9a-f]{1,16}$/));
 const short = Schema.String.check(Schema.isMaxLength(400));
 

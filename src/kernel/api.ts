@@ -56,6 +56,9 @@ export const slotOfCptr = (kernel: Kernel, subject: number, cptr: bigint): numbe
 export const invoke = (kernel: Kernel, subject: number, message: Message): Answer => {
   const target = slotOfCptr(kernel, subject, message.cptr);
   const caps = message.caps.slice(0, MAX_EXTRA_CAPS).map((cptr) => slotOfCptr(kernel, subject, cptr));
+  const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
+  // A slot of the root that the scope leaves out is an empty one.
+  if (target === NONE && message.cptr < 1n << BigInt(cnode.radix)) return { error: "seL4_InvalidCapability", words: [0n] };
   if (target === NONE || caps.includes(NONE)) return { error: "CapFault", words: [] };
   const { kind } = kernel.tables.slot.at(target);
   if (kind === NULL) return { error: "seL4_InvalidCapability", words: [0n] };

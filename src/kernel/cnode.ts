@@ -4,7 +4,7 @@ import { WORD_BITS } from "../../specs/sel4/object.ts";
 import { CB_CONTROL, CNODE, FRAME, maskRights, NULL, PAGE_TABLE, SID_CONTROL, UNTYPED } from "./capability.ts";
 import { hasChildren, insertCopy, move, slotNamed } from "./cspace.ts";
 import { deleteSlot, revoke } from "./deletion.ts";
-import { invocation, type Refusal, refusal, type Request, type WordArgument } from "./invocation.ts";
+import { invocation, type Refusal, refusal, type Request, truncated, type WordArgument } from "./invocation.ts";
 import type { Kernel } from "./kernel.ts";
 import { emptyDestination, lookupRefusals, type SlotAddress } from "./lookup.ts";
 import type { SlotRow } from "./state.ts";
@@ -18,7 +18,9 @@ const sourceWords: WordArgument = { name: "src_index", of: "fullSlot", root: 0 }
 
 /** Copy, Mint, Move: destination empty, source found and full. */
 const transferRefusals: readonly Refusal[] = [
+  truncated(2, 0),
   ...lookupRefusals("destination", destination),
+  truncated(4, 1),
   emptyDestination(destination),
   ...lookupRefusals("source", source),
   refusal("seL4_FailedLookup", "the source slot is empty", (kernel, request) =>
@@ -55,7 +57,7 @@ export const Copy = invocation({
   says: "Copy a capability, perhaps with fewer rights.",
   caps: [{ name: "src_root", of: "cnode" }],
   words: [destinationWords, sourceWords, { name: "rights", of: "rights" }],
-  refusals: [...transferRefusals, ...deriveRefusals],
+  refusals: [...transferRefusals, truncated(5, 1), ...deriveRefusals],
   effect: (kernel, request) =>
     insertCopy(kernel, slotNamed(kernel, ...source(request)), slotNamed(kernel, ...destination(request)), deriveInto(request.words[4]!)),
 });
@@ -72,6 +74,7 @@ export const Mint = invocation({
   words: [destinationWords, sourceWords, { name: "rights", of: "rights" }, { name: "badge", of: "guard" }],
   refusals: [
     ...transferRefusals,
+    truncated(6, 1),
     refusal("seL4_IllegalOperation", "the guard does not fit the CNode", (kernel, request) => {
       const slot = sourceSlot(kernel, request);
       if (slot.kind !== CNODE) return undefined;

@@ -78,11 +78,12 @@ export const tableDescriptor = (page: Pa): bigint => TableDescriptor.encode({ Ty
 const barrier: Step = { kind: "barrier" };
 
 /** Remembers by a small-integer key, so that equal decisions are identical step lists. */
-const remember = (make: (...key: number[]) => Step[]): ((...key: number[]) => readonly Step[]) => {
-  const known = new Map<number, readonly Step[]>();
+const rememberBelow = (limit: number) => (make: (...key: number[]) => Step[]): ((...key: number[]) => readonly Step[]) => {
+  const known = new Map<number | string, readonly Step[]>();
+  // At most four indices: one exact integer while they are small, text in a large system, which is not explored.
+  const exact = limit ** 4 <= Number.MAX_SAFE_INTEGER;
   return (...key) => {
-    // At most four indices below 2^13 each, so that the key stays an exact integer.
-    const name = key.reduce((sum, index) => sum * 2 ** 13 + index, 0);
+    const name = exact ? key.reduce((sum, index) => sum * limit + index, 0) : key.join(" ");
     let steps = known.get(name);
     if (steps === undefined) known.set(name, (steps = Object.freeze(make(...key))));
     return steps;
@@ -94,6 +95,7 @@ const register = (smmu: number, offset: number, value: bigint, size: 4 | 8 = 4):
 
 /** The steps of one system: a driver knows where its tables are. */
 export const createDriver = (plan: Plan, profile: Profile): Driver => {
+  const remember = rememberBelow(1 + Math.max(plan.pages.length, plan.entries.length, plan.sids.length, plan.cbs.length, plan.vspaces.length, 3));
   const keeps = (safeguard: Safeguard) => profile.without !== safeguard;
   const pageAt = (page: number): Pa => plan.pages[page]!.pa;
   const steAt = (sid: number): Pa => {

@@ -4,7 +4,7 @@ import { USER_TOP } from "../../specs/sel4/object.ts";
 import { FRAME, maskRights, VSPACE } from "./capability.ts";
 import { invocation, refusal, type Request } from "./invocation.ts";
 import { type Kernel, keeps } from "./kernel.ts";
-import { addressIndex, LEVELS, levelShift } from "./plan.ts";
+import { addressIndex, hasAddress, LEVELS, levelShift } from "./plan.ts";
 import { mapPage, unmapPage, walkEnd } from "./vspace.ts";
 import { READ_WRITE } from "./capability.ts";
 import { ENTRY_TABLE } from "./state.ts";
@@ -44,6 +44,7 @@ export const PageMap = invocation({
       return frame.vspace >= 0 && kernel.plan.addresses[frame.address] !== words[0] ? [0n] : undefined;
     }),
     refusal("seL4_InvalidArgument", "the address is beyond what user level may map", (_, { words }) => (words[0]! + PAGE_MASK > USER_TOP ? [0n] : undefined)),
+    refusal("seL4_InvalidArgument", "the address is outside the scope of this state", (kernel, { words }) => (hasAddress(kernel.plan, words[0]!) ? undefined : [0n])),
     refusal("seL4_FailedLookup", "a page table on the way is missing", (kernel, request) => {
       const level = missingLevel(kernel, request);
       return level === undefined ? undefined : [0n, lookupFaults.missingCapability, levelShift(level)];

@@ -50,11 +50,16 @@ export const wordCount = (argument: WordArgument): number => {
   return argument.of === "emptySlot" || argument.of === "fullSlot" || argument.of === "anySlot" ? 2 : 1;
 };
 
-/** Completes a definition with the refusal that every decode function begins with: too few words or capabilities. */
+/** Too few message words or extra capabilities. */
+export const truncated = (words: number, caps: number): Refusal =>
+  refusal("seL4_TruncatedMessage", `the message has fewer than ${words} word(s) and ${caps} capability(ies)`, (_, request) =>
+    request.words.length < words || request.caps.length < caps ? [] : undefined,
+  );
+
+/** Completes a definition with the refusal that most decode functions begin with; CNode's ask for more as they go on. */
 export const invocation = (definition: Invocation): Invocation => {
   const words = definition.words.reduce((sum, argument) => sum + wordCount(argument), 0);
-  const truncated = refusal("seL4_TruncatedMessage", "the message is too short", (_, request) =>
-    request.words.length < words || request.caps.length < definition.caps.length ? [] : undefined,
-  );
-  return words + definition.caps.length === 0 ? definition : { ...definition, refusals: [truncated, ...definition.refusals] };
+  const asks = definition.refusals.some(({ error }) => error === "seL4_TruncatedMessage");
+  if (asks || words + definition.caps.length === 0) return definition;
+  return { ...definition, refusals: [truncated(words, definition.caps.length), ...definition.refusals] };
 };

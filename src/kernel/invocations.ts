@@ -33,10 +33,11 @@ export const invocationsOf = (kind: number): readonly Invocation[] => byKind[kin
 const byKind = Array.from({ length: 16 }, (_, kind) => invocations.filter(({ object }) => object === kind));
 
 /** The first refusal that holds, in seL4's order. */
-export const refusedBy = (kernel: Kernel, definition: Invocation, request: Request): { readonly refusal: Refusal; readonly words: readonly bigint[] } | undefined => {
-  for (const candidate of definition.refusals) {
+export const refusedBy = (kernel: Kernel, definition: Invocation, request: Request): { readonly index: number; readonly refusal: Refusal; readonly words: readonly bigint[] } | undefined => {
+  for (let index = 0; index < definition.refusals.length; index++) {
+    const candidate = definition.refusals[index]!;
     const words = candidate.words(kernel, request);
-    if (words !== undefined) return { refusal: candidate, words };
+    if (words !== undefined) return { index, refusal: candidate, words };
   }
   return undefined;
 };

@@ -19,8 +19,8 @@ export interface Issued {
   /** `stream`, `context bank`: for sentences. */
   readonly noun: string;
   readonly word: { readonly name: string; readonly of: WordClass };
-  /** How many numbers the SMMU in the word has. */
-  readonly limit: (kernel: Kernel, word: bigint) => bigint;
+  /** How many numbers an SMMU has. */
+  readonly limit: (kernel: Kernel, smmu: number) => bigint;
   readonly resources: (kernel: Kernel) => readonly { readonly smmu: number; readonly number: number }[];
   readonly issued: (kernel: Kernel, resource: number) => { issued: number };
 }
@@ -38,16 +38,18 @@ export const issue = (what: Issued): Invocation => {
     words: [what.word, { name: "index", of: "emptySlot", root: 0 }],
     refusals: [
       refusal("seL4_RangeError", `there is no ${what.noun} of that number`, (kernel, { words }) => {
-        const limit = what.limit(kernel, words[0]!);
-        return (words[0]! & 0xffffffffn) >= limit ? [0n, limit - 1n] : undefined;
+        const smmu = Number(words[0]! >> 32n);
+        const known = smmu < kernel.plan.smmus.length;
+        const limit = what.limit(kernel, known ? smmu : 0);
+        return !known || (words[0]! & 0xffffffffn) >= limit ? [0n, limit - 1n] : undefined;
       }),
       refusal("seL4_RevokeFirst", `the ${what.noun}'s capability has been issued`, (kernel, request) => {
         const resource = named(kernel, request);
         return resource >= 0 && what.issued(kernel, resource).issued === 1 ? [] : undefined;
       }),
-      refusal("seL4_InvalidArgument", `the ${what.noun} is outside the layout`, (kernel, request) => (named(kernel, request) < 0 ? [0n] : undefined)),
       ...lookupRefusals("destination", slotAddress),
       emptyDestination(slotAddress),
+      refusal("seL4_InvalidArgument", `the ${what.noun} is outside the layout`, (kernel, request) => (named(kernel, request) < 0 ? [0n] : undefined)),
     ],
     effect: (kernel, request) => {
       const resource = named(kernel, request);

@@ -4,7 +4,7 @@ import { USER_TOP } from "../../specs/sel4/object.ts";
 import { PAGE_TABLE, VSPACE } from "./capability.ts";
 import { isFinal } from "./cspace.ts";
 import { invocation, refusal } from "./invocation.ts";
-import { addressIndex, LEVELS } from "./plan.ts";
+import { addressIndex, hasAddress, LEVELS } from "./plan.ts";
 import { ENTRY_INVALID } from "./state.ts";
 import { mapTable, tableAddress, unmapTable, walkEnd } from "./vspace.ts";
 
@@ -26,6 +26,7 @@ export const PageTableMap = invocation({
     refusal("seL4_FailedLookup", "the VSpace's ASID names it no more", (kernel, { caps }) =>
       kernel.tables.vspace.at(kernel.tables.slot.at(caps[0]!).object).live === 1 ? undefined : [0n, lookupFaults.invalidRoot],
     ),
+    refusal("seL4_InvalidArgument", "the address is outside the scope of this state", (kernel, { words }) => (hasAddress(kernel.plan, pageAligned(words[0]!)) ? undefined : [0n])),
     refusal("seL4_DeleteFirst", "every table for this address is there", (kernel, { caps, words }) => {
       const vspace = kernel.tables.slot.at(caps[0]!).object;
       const address = addressIndex(kernel.plan, pageAligned(words[0]!));

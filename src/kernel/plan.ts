@@ -101,6 +101,9 @@ export const entriesFor = (vspaces: number, addresses: readonly bigint[]): Pick<
   };
 };
 
+/** Is this page-aligned IOVA one that the scope has? */
+export const hasAddress = (plan: Plan, address: bigint): boolean => plan.addresses.includes(address);
+
 /** Index of an IOVA in the plan. The scope says which addresses exist; another one cannot be represented. */
 export const addressIndex = (plan: Plan, address: bigint): number => {
   const index = plan.addresses.indexOf(address);

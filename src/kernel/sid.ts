@@ -15,7 +15,7 @@ export const GetSID = issue({
   kind: SID,
   noun: "stream",
   word: { name: "sid", of: "stream" },
-  limit: ({ plan }, word) => 1n << BigInt(plan.smmus[Number(word >> 32n)]?.log2Size ?? 0),
+  limit: ({ plan }, smmu) => 1n << BigInt(plan.smmus[smmu]!.log2Size),
   resources: ({ plan }) => plan.sids.map(({ smmu, sid }) => ({ smmu, number: sid })),
   issued: ({ tables }, sid) => tables.sid.at(sid),
 });

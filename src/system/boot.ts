@@ -51,18 +51,20 @@ const pageName = (layout: Layout, region: number, address: bigint): string => {
 
 /** The slots of a component's CNode that are represented: those filled at boot, then the first empty ones. */
 const represented = (layout: Layout, component: number): { indices: number[]; spare: number[] } => {
-  const { slots, spareSlots, radix } = layout.components[component]!;
+  const { slots, spareSlots, radix, leftOut = [] } = layout.components[component]!;
   const filled = slots.map(({ slot }) => slot);
-  const taken = new Set(filled);
+  // A slot that is filled in the whole layout is no free one, or a trace could not be replayed there.
+  const taken = new Set([...filled, ...leftOut]);
   const spare: number[] = [];
   for (let index = 1; index < 2 ** radix && spare.length < spareSlots; index++) if (!taken.has(index)) spare.push(index);
   const indices = [...filled, ...spare].toSorted((a, b) => a - b);
   return { indices, spare: spare.map((index) => indices.indexOf(index)) };
 };
 
+/** Index 0 is the guard that Retype gives a new CNode: none. */
 const guardsOf = (layout: Layout): Guard[] => {
   const sizes = new Set(layout.components.map(({ radix }) => rootGuard(radix).size));
-  return [...[...sizes].map((size) => ({ size, value: 0n })), { size: 0, value: 0n }];
+  return [{ size: 0, value: 0n }, ...[...sizes].map((size) => ({ size, value: 0n }))];
 };
 
 const cnodesOf = ({ layout, newCnodeSlots }: Bootable, pages: Plan["pages"]): PlanCnode[] => {
@@ -73,7 +75,7 @@ const cnodesOf = ({ layout, newCnodeSlots }: Bootable, pages: Plan["pages"]): Pl
     return placed;
   };
   const roots = layout.components.map(({ name, radix }, component) => place({ name, radix, page: NONE, ...represented(layout, component) }));
-  const slots = Array.from({ length: newCnodeSlots }, (_, index) => index);
+  const slots = Array.from({ length: Math.min(newCnodeSlots, 2 ** PAGE_CNODE_RADIX) }, (_, index) => index);
   const made = pages.flatMap(({ name, untyped }, page) => (untyped === NONE ? [] : [place({ name: `CNode at ${name}`, radix: PAGE_CNODE_RADIX, page, indices: slots, spare: slots })]));
   return [...roots, ...made];
 };

@@ -75,6 +75,8 @@ export interface LayoutComponent {
   /** The root CNode has 2^radix slots. */
   readonly radix: number;
   readonly slots: readonly LayoutSlot[];
+  /** Slots that scaling left out: filled in the whole layout, absent here. */
+  readonly leftOut?: readonly number[];
   /** How many empty slots the checker may fill: all free ones in a full layout, `slots=` of the scope in a scaled one. */
   readonly spareSlots: number;
 }

@@ -67,6 +67,7 @@ const kept = (layout: Layout, scope: Scope) => {
 const scaleComponent = (component: LayoutComponent, keep: (cap: LayoutCap) => boolean, slots: number): LayoutComponent => ({
   ...component,
   slots: component.slots.filter(({ cap }: LayoutSlot) => keep(cap)),
+  leftOut: component.slots.flatMap(({ slot, cap }) => (keep(cap) ? [] : [slot])),
   spareSlots: Math.min(slots, component.spareSlots),
 });
 

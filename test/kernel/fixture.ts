@@ -54,6 +54,9 @@ export const run = (booted: Booted): Running => {
   };
 };
 
+/** one-driver with an untyped of two pages. */
+export const twoPages = (spec: string): string => spec.replace("heap: { size: 4KiB", "heap: { size: 8KiB");
+
 /** The slot number of a capability by its name in the layout. */
 export const slotOf = (booted: Booted, component: string, name: string): number => {
   const slot = booted.layout.components.find((candidate) => candidate.name === component)?.slots.find((candidate) => candidate.name === name);

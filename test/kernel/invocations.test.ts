@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { kinds } from "../../src/kernel/capability.ts";
 import { invocations } from "../../src/kernel/invocations.ts";
 import { cofferdam } from "../../src/kernel/profile.ts";
+import { boot } from "../../src/system/boot.ts";
+import { unscaled } from "../../src/system/scale.ts";
 import { errors } from "../../specs/sel4/error.ts";
-import { bootOf, run, type Running, slotOf } from "./fixture.ts";
+import { bootOf, layoutOf, run, type Running, slotOf, twoPages } from "./fixture.ts";
 
 const ok = { error: "seL4_NoError", words: [] };
 const refused = (error: string, ...words: bigint[]) => ({ error, words });
@@ -11,7 +13,7 @@ const DRIVER = "nic-driver";
 
 /** The driver of one-driver, with its slots by name. */
 const driver = (scope = {}): Running & { readonly at: (name: string) => number } => {
-  const running = run(bootOf("one-driver", scope));
+  const running = run(bootOf("one-driver", scope, cofferdam, twoPages));
   return { ...running, at: (name) => slotOf(running.booted, DRIVER, name) };
 };
 const SPARE = 7;
@@ -28,10 +30,11 @@ describe("definitions", () => {
     const order = (label: string) => invocations.find((definition) => definition.label === label)!.refusals.map(({ error }) => error.replace("seL4_", ""));
     expect(order("ARMSIDBindCB")).toEqual(["TruncatedMessage", "InvalidCapability", "InvalidCapability", "InvalidCapability", "DeleteFirst"]);
     expect(order("ARMSIDIssueSIDManager").slice(0, 3)).toEqual(["TruncatedMessage", "RangeError", "RevokeFirst"]);
-    expect(order("ARMSIDIssueSIDManager").at(-1)).toBe("DeleteFirst");
+    expect(order("ARMSIDIssueSIDManager").slice(-2)).toEqual(["DeleteFirst", "InvalidArgument"]);
+    expect(order("CNodeCopy")).toEqual(["TruncatedMessage", "FailedLookup", "RangeError", "FailedLookup", "TruncatedMessage", "DeleteFirst", "FailedLookup", "RangeError", "FailedLookup", "FailedLookup", "TruncatedMessage", "RevokeFirst", "IllegalOperation", "IllegalOperation"]);
     expect(order("ARMCBAssignVspace")).toEqual(["TruncatedMessage", "InvalidCapability", "FailedLookup", "DeleteFirst", "DeleteFirst"]);
-    expect(order("ARMPageMap")).toEqual(["TruncatedMessage", "InvalidCapability", "FailedLookup", "AlignmentError", "InvalidCapability", "InvalidArgument", "InvalidArgument", "FailedLookup"]);
-    expect(order("ARMPageTableMap")).toEqual(["TruncatedMessage", "InvalidCapability", "InvalidCapability", "InvalidArgument", "FailedLookup", "DeleteFirst"]);
+    expect(order("ARMPageMap")).toEqual(["TruncatedMessage", "InvalidCapability", "FailedLookup", "AlignmentError", "InvalidCapability", "InvalidArgument", "InvalidArgument", "InvalidArgument", "FailedLookup"]);
+    expect(order("ARMPageTableMap")).toEqual(["TruncatedMessage", "InvalidCapability", "InvalidCapability", "InvalidArgument", "FailedLookup", "InvalidArgument", "DeleteFirst"]);
     expect(order("ARMPageUnmap")).toEqual([]);
   });
 });
@@ -213,7 +216,43 @@ describe("mapping", () => {
   });
 });
 
+describe("scope", () => {
+  it("an address that the scope has not is refused in words, not a crash", () => {
+    const { call, at } = driver();
+    call(DRIVER, at("ring_0"), "ARMPageUnmap");
+    expect(call(DRIVER, at("ring_0"), "ARMPageMap", [0x1_2345_6000n, 3, 3], [at("vspace")])).toEqual(refused("seL4_InvalidArgument", 0n));
+  });
+
+  it("an empty slot of the root answers InvalidCapability 0, represented or not", () => {
+    const { call } = driver();
+    for (const cptr of [SPARE, 15]) expect(call(DRIVER, cptr, "ARMSIDBindCB")).toEqual(refused("seL4_InvalidCapability", 0n));
+  });
+
+  it("a driver of a system with many pages maps each where it says", () => {
+    const whole = boot(unscaled(layoutOf("one-driver", (spec) => spec.replace("heap: { size: 4KiB", "heap: { size: 64MiB")), [], 1), cofferdam);
+    const stored = (entry: number, page: number) => whole.driver.writePage(0, entry, page, 1)[0];
+    stored(2, 0);
+    expect(stored(1, 8192)).not.toEqual(stored(2, 0));
+  });
+});
+
 describe("CNode operations", () => {
+  it("a CNode that Retype made can be filled and emptied by its own address", () => {
+    const running = driver();
+    running.call(DRIVER, running.at("heap_untyped"), "UntypedRetype", [4, 7, 0, 0, SPARE, 1], [running.at("cnode")]);
+    expect(running.call(DRIVER, SPARE, "CNodeCopy", [0, 7, running.at("cb"), 64, 3], [running.at("cnode")])).toEqual(ok);
+    expect(running.call(DRIVER, SPARE, "CNodeCopy", [0, 7, running.at("cb"), 64, 3], [running.at("cnode")])).toEqual(refused("seL4_DeleteFirst"));
+    expect(running.call(DRIVER, SPARE, "CNodeDelete", [0, 7])).toEqual(ok);
+  });
+
+  it("a short message is refused where seL4 looks for more, not before", () => {
+    const { call, at } = driver();
+    expect(call(DRIVER, at("cnode"), "CNodeCopy", [0])).toEqual(refused("seL4_TruncatedMessage"));
+    expect(call(DRIVER, at("cnode"), "CNodeCopy", [0, 0])).toEqual(refused("seL4_RangeError", 1n, 64n));
+    expect(call(DRIVER, at("cnode"), "CNodeCopy", [at("cb"), 64, at("cb"), 64], [at("cnode")])).toEqual(refused("seL4_DeleteFirst"));
+    expect(call(DRIVER, at("cnode"), "CNodeCopy", [SPARE, 64, at("cb"), 64], [at("cnode")])).toEqual(refused("seL4_TruncatedMessage"));
+  });
+
   it("control capabilities move but do not copy", () => {
     const { call, booted } = driver();
     const root = slotOf(booted, "initialiser", "cnode");

@@ -10,7 +10,8 @@ import { refusedBy } from "../../src/kernel/invocations.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import type { KernelShape, KernelTables } from "../../src/kernel/state.ts";
 import type { Booted } from "../../src/system/boot.ts";
-import { bootOf } from "./fixture.ts";
+import { cofferdam } from "../../src/kernel/profile.ts";
+import { bootOf, twoPages } from "./fixture.ts";
 
 const everyone = ({ plan }: Booted) => plan.subjects.map((_, subject) => subject);
 
@@ -51,7 +52,7 @@ const walk = (booted: Booted, choices: readonly number[], visit: (before: Plain<
   }
 };
 
-const systems = [bootOf("one-driver", { slots: 2 }), bootOf("shared-config", { pages: 2 }), bootOf("two-vms")];
+const systems = [bootOf("one-driver", { slots: 2 }, cofferdam, twoPages), bootOf("shared-config", { pages: 2 }), bootOf("two-vms")];
 const choices = fc.array(fc.nat(10_000), { minLength: 1, maxLength: 25 });
 const system = fc.constantFrom(...systems);
 
