@@ -67,9 +67,17 @@ export const leastState = <S extends Shape>(shape: S): Plain<S> =>
 const tableOver = <R>(rows: R[]): Table<R> => ({
   length: rows.length,
   at: (index) => rows[index] ?? impossible(`row ${index} of ${rows.length}`),
-  forEach: (body) => rows.forEach(body),
-  some: (holds) => rows.some(holds),
-  every: (holds) => rows.every(holds),
+  forEach: (body) => {
+    for (let index = 0; index < rows.length; index++) body(rows[index]!, index);
+  },
+  some: (holds) => {
+    for (let index = 0; index < rows.length; index++) if (holds(rows[index]!, index)) return true;
+    return false;
+  },
+  every: (holds) => {
+    for (let index = 0; index < rows.length; index++) if (!holds(rows[index]!, index)) return false;
+    return true;
+  },
   walk: (first, next) => {
     let last = NONE;
     for (let at = first, left = rows.length; at !== NONE; at = next(rows[at]!, at)) {
