@@ -4,6 +4,11 @@ if (Number(process.versions.node.split(".")[0]) < MAJOR) {
   process.stderr.write(`cofferdam needs Node ${MAJOR} or newer, and this is ${process.version}: run it through npm (\`npm start\`, \`npx cofferdam\`), or install Node ${MAJOR}.\n`);
   process.exit(2);
 }
+// A reader that went away is no error; a disk that is full is one, and neither may look like a verdict.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.stderr.write(`error [output] cannot write to stdout: ${error.code ?? error.message}\n`);
+  process.exit(error.code === "EPIPE" ? 0 : 2);
+});
 const { main } = await import("./program.ts");
 main();
 

@@ -12,6 +12,14 @@ export interface OpenSystem {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+const utf8 = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+};
+
 /** The planned system, or undefined after the exit code was set. */
 export const openSystem = (specFile: string): OpenSystem | undefined => {
   const bytes = readBytes(specFile);
@@ -20,7 +28,12 @@ export const openSystem = (specFile: string): OpenSystem | undefined => {
     exitWith(BAD_INPUT);
     return undefined;
   }
-  const specText = new TextDecoder().decode(bytes);
+  const specText = utf8(bytes);
+  if (specText === undefined) {
+    showDiagnostics([{ id: "file-not-utf8", severity: "error", message: `\`${specFile}\` is no UTF-8 text`, place: { file: specFile }, hint: "save the spec as UTF-8" }]);
+    exitWith(BAD_INPUT);
+    return undefined;
+  }
   const { value, diagnostics } = planSystem({ specText, specFile, readBoard: (relative) => readBytes(resolve(dirname(specFile), relative)) });
   showDiagnostics(diagnostics, (file) => (file === specFile ? specText : undefined));
   if (value === undefined || hasError(diagnostics)) {

@@ -61,6 +61,21 @@ const concerning = ({ topology }: Board, file: string, { devices, smmus }: Resol
   return inBoard(found.map((diagnostic) => ({ ...diagnostic, severity: "warning" })), printable(file));
 };
 
+/** A verdict assumes coherent walks; a board that says otherwise needs cache cleaning that the driver does not do. */
+const notCoherent = ({ topology }: Board, file: string, { smmus }: Resolved): readonly Diagnostic[] =>
+  inBoard(
+    topology.smmus
+      .filter((iommu) => !iommu.coherent && smmus.some(({ path }) => path === iommu.path))
+      .map(({ path }) => ({
+        id: "smmu-not-coherent",
+        severity: "warning",
+        message: `the SMMU ${printable(path)} does not walk tables coherently, and every verdict assumes that it does`,
+        place: { path },
+        hint: "its driver must also clean the data cache after each store; that is not modelled",
+      })),
+    printable(file),
+  );
+
 /** Plans a system. The value is absent exactly when an error was found; each stage reports all that it found. */
 export const planSystem = (input: PlanInput): Checked<Plan> => {
   const file = printable(input.specFile);
@@ -76,7 +91,7 @@ export const planSystem = (input: PlanInput): Checked<Plan> => {
     spec: { file: fileName(input.specFile), sha256: sha256(input.specText) },
   };
   const layout = allocate(resolved.value, document.value.places, origin);
-  const warnings = [...resolved.diagnostics, ...layout.diagnostics, ...concerning(board, boardFile.value.file, resolved.value)];
+  const warnings = [...resolved.diagnostics, ...layout.diagnostics, ...concerning(board, boardFile.value.file, resolved.value), ...notCoherent(board, boardFile.value.file, resolved.value)];
   if (layout.value === undefined || hasError(warnings)) return { value: undefined, diagnostics: warnings };
   return { value: { layout: layout.value, topology: board.topology, warnings }, diagnostics: warnings };
 };

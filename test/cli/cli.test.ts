@@ -46,6 +46,10 @@ describe("generate", () => {
     expect(readdirSync(folder).filter((name) => name.startsWith(".d-"))).toEqual([]);
     writeFileSync(join(folder, "file"), "");
     expect(run("generate", example, "--out", join(folder, "file/under")).status).toBe(2);
+    expect(run("generate", example, "--out", "").status).toBe(2);
+    mkdirSync(join(folder, "blocked/layout.json"), { recursive: true });
+    expect(run("generate", example, "--out", join(folder, "blocked")).status).toBe(2);
+    expect(readdirSync(join(folder, "blocked"))).toEqual(["layout.json"]);
   });
 });
 
@@ -83,6 +87,18 @@ describe("bad input: one diagnostic with its place, exit 2, no output files", ()
     expect(refused(join(folder, "absent.yaml"))).toContain("file-not-readable");
   });
 
+  it("a device file or a pipe is refused, not waited for; text that is not UTF-8 is named", () => {
+    expect(refused("/dev/zero")).toContain("file-not-readable");
+    writeFileSync(join(folder, "latin.yaml"), Buffer.from([0x73, 0xe9, 0x0a]));
+    expect(refused(join(folder, "latin.yaml"))).toContain("file-not-utf8");
+  });
+
+  it("a full disk under stdout is not a violation", () => {
+    const full = spawnSync("sh", ["-c", `"${process.execPath}" src/cli/main.ts topology specs/systems/qemu-virt/board.dtb --json >/dev/full`], { cwd: root, encoding: "utf8" });
+    expect(full.status).toBe(2);
+    expect(full.stderr).toContain("ENOSPC");
+  });
+
   it("a wrong command line is exit 2 with help on stderr only", () => {
     const { status, stdout, stderr } = run("check", "--bogus");
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
@@ -107,6 +123,15 @@ describe("check", () => {
     const trace = JSON.parse(readFileSync(join(out, "trace-dma-confinement.json"), "utf8")) as { format: string; steps: unknown[] };
     expect(trace.format).toBe("cofferdam-trace");
     expect(trace.steps).toHaveLength(3);
+  });
+
+  it("a new verdict leaves no trace of an old one", () => {
+    const out = join(folder, "stale");
+    run("check", example, "--mutant", "unbind-clears-ste", "--out", out);
+    expect(readdirSync(out)).toEqual(["trace-fail-closed.json", "trace-refinement.json", "verdict.json"]);
+    run("check", example, "--scope", "slots=0", "--out", out);
+    expect(readdirSync(out)).toEqual(["verdict.json"]);
+    expect(run("check", example, "--max-states", "0").status).toBe(2);
   });
 
   it("a bound exits 3 and says that nothing is excluded", () => {
@@ -154,7 +179,7 @@ describe("check", () => {
 
   it("scopes are read strictly", () => {
     expect(parseScope("pages=2,slots=0")).toEqual({ pages: 2, slots: 0, children: 2, addresses: 1 });
-    for (const bad of ["pages", "pages=-1", "pages=1=2", "pages=1e9", "nothing=1", "pages=0"]) expect(parseScope(bad)).toMatchObject({ id: "usage" });
+    for (const bad of ["pages", "pages=-1", "pages=1=2", "pages=1e9", "nothing=1", "pages=0", "pages=1,pages=2"]) expect(parseScope(bad)).toMatchObject({ id: "usage" });
   });
 });
 

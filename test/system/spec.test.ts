@@ -18,7 +18,7 @@ describe("decoding a spec", () => {
     expect(diagnostics).toEqual([]);
     expect(value?.spec.system).toBe("one-driver");
     expect(value?.spec.components["nic-driver"]?.devices).toEqual({ nic: { pci: "00:02.0" } });
-    expect(value?.spec.regions?.["heap"]).toEqual({ size: 8192n, owner: "nic-driver", kind: "untyped" });
+    expect(value?.spec.regions?.["heap"]).toEqual({ size: 4096n, owner: "nic-driver", kind: "untyped" });
   });
 
   it.each([

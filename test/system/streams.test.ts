@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { blob } from "../firmware/blob.ts";
 import { AWKWARD, ids, layoutOf, planText } from "./fixture.ts";
 
-const smmuAt = (address: number, phandle: number) => ({ compatible: "arm,smmu-v3", reg: [address, 0x20000], "#iommu-cells": [1], phandle: [phandle] });
+const smmuAt = (address: number, phandle: number) => ({ compatible: "arm,smmu-v3", "dma-coherent": [], reg: [address, 0x20000], "#iommu-cells": [1], phandle: [phandle] });
 const memory = { device_type: "memory", reg: [0x8000_0000, 0x2000_0000] };
 /** A board with two SMMUs and masters by name, each with its `iommus` cells. */
 const board = (masters: Readonly<Record<string, readonly number[]>>): Uint8Array =>
@@ -19,6 +19,18 @@ const component = (name: string, devices: readonly string[], more = ""): string 
 const plan = (bytes: Uint8Array | string, ...components: readonly string[]) => planText(["components:", ...components].join("\n"), bytes);
 
 describe("streams and their owners", () => {
+  it("warns that a verdict assumes coherent walks, where the board says otherwise", () => {
+    const incoherent = blob({
+      "#address-cells": [1],
+      "#size-cells": [1],
+      "memory@80000000": memory,
+      "iommu@1000000": { compatible: "arm,smmu-v3", reg: [0x100_0000, 0x20000], "#iommu-cells": [1], phandle: [1] },
+      one: { iommus: [1, 7] },
+    });
+    expect(ids(plan(incoherent, component("a", ["one"])))).toEqual(["smmu-not-coherent"]);
+    expect(ids(plan(board({ one: [1, 7] }), component("a", ["one"])))).toEqual([]);
+  });
+
   it("names both users of a stream with two owners", () => {
     const refused = plan(board({ one: [1, 7], two: [1, 7] }), component("a", ["one"]), component("b", ["two"]));
     expect(refused.diagnostics).toMatchObject([{ id: "stream-two-owners", message: "`a.one` and `b.two` both use stream 0x7 of /iommu@1000000, and an SMMU cannot tell them apart" }]);

@@ -32,10 +32,13 @@ const usage = (message: string, hint: string): Diagnostic => ({ id: "usage", sev
 /** `pages=2,slots=1` over the default scope. */
 export const parseScope = (text: string): Scope | Diagnostic => {
   const scope: Record<string, number> = { ...defaultScope };
+  const given = new Set<string>();
   for (const part of text.split(",").filter((piece) => piece !== "")) {
     const [name, value, ...rest] = part.split("=");
     if (name === undefined || !(name in defaultScope)) return usage(`the scope has no \`${name ?? ""}\``, `use ${Object.keys(defaultScope).join(", ")}`);
     if (value === undefined || rest.length > 0 || !/^\d{1,3}$/.test(value)) return usage(`\`${part}\` is no scope`, "write name=number with a number from 0 to 999, such as pages=1,slots=1");
+    if (given.has(name)) return usage(`the scope gives \`${name}\` twice`, "give each once");
+    given.add(name);
     scope[name] = Number(value);
   }
   if (scope["pages"] === 0) return usage("pages=0 leaves no memory to protect", "give at least pages=1");
@@ -73,6 +76,10 @@ export const verdictFiles = (verdict: Verdict): { name: string; text: string }[]
   ...verdict.violations.flatMap(({ property, trace }) => (trace === undefined ? [] : [{ name: `trace-${property}.json`, text: `${JSON.stringify(trace, undefined, 2)}\n` }])),
 ];
 
+/** Names of trace files of properties that no longer fail. */
+export const staleTraces = ({ violations }: Verdict): string[] =>
+  properties.filter(({ name }) => !violations.some(({ property }) => property === name)).map(({ name }) => `trace-${name}.json`);
+
 /** The command that shows a failure again: the replay of its trace, or the same check. */
 const reproduce = (spec: string, { scope, mutant, caches, out }: CheckFlags, { violations }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
@@ -84,14 +91,15 @@ const reproduce = (spec: string, { scope, mutant, caches, out }: CheckFlags, { v
 
 export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
   const scope = parseScope(flags.scope);
-  if ("id" in scope) {
-    showDiagnostics([scope]);
+  const bounded = flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1;
+  if ("id" in scope || !bounded) {
+    showDiagnostics(["id" in scope ? scope : usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0")]);
     return exitWith(BAD_INPUT);
   }
   const system = openSystem(spec);
   if (system === undefined) return;
   const verdict = await explore(system.plan.layout, scope, flags);
-  if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict))) return;
+  if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict), staleTraces(verdict))) return;
   if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
   else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : `${verdictText(verdict, flags.verbose)}${reproduce(spec, flags, verdict)}`);
   exitWith(verdictCode(verdict));

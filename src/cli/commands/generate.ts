@@ -41,8 +41,8 @@ export const filesOf = ({ plan, diagnostics }: OpenSystem): readonly OutputFile[
 };
 
 /** Writes files and says so on stderr; false after the exit code was set. */
-export const write = (folder: string, files: readonly OutputFile[]): boolean => {
-  const problem = writeFolder(folder, files);
+export const write = (folder: string, files: readonly OutputFile[], stale: readonly string[] = []): boolean => {
+  const problem = writeFolder(folder, files, stale);
   if (problem !== undefined) {
     showDiagnostics([problem]);
     exitWith(BAD_INPUT);

@@ -5,7 +5,7 @@ import { defaultScope } from "../../system/scale.ts";
 import { exitWith } from "../exit.ts";
 import { openSystem } from "../system.ts";
 import { verdictText } from "../verdictText.ts";
-import { explore, verdictCode, verdictFiles } from "./check.ts";
+import { explore, staleTraces, verdictCode, verdictFiles } from "./check.ts";
 import { filesOf, write } from "./generate.ts";
 
 const EXAMPLE = "specs/systems/one-driver/system.yaml";
@@ -22,7 +22,7 @@ export const start = async (out: string): Promise<void> => {
   say(`2. Generate  ${files.length} files in ${out}/: ${files.map(({ name }) => name).join(", ")}`);
   say(`3. Check     every order in which untrusted components can use their capabilities (takes some seconds)\n`);
   const verdict = await explore(layout, defaultScope, { ...defaultBounds, mutant: undefined, caches: "may", events: false });
-  if (!write(out, verdictFiles(verdict))) return;
+  if (!write(out, verdictFiles(verdict), staleTraces(verdict))) return;
   say(verdictText(verdict));
   say(`Read ${out}/report.md for the physical map; try \`npx cofferdam check ${EXAMPLE} --mutant unmap-invalidates\` to see a broken kernel caught.`);
   exitWith(verdictCode(verdict));

@@ -1,8 +1,7 @@
 /** `cofferdam translate SNAPSHOT --transactions FILE`: what an SMMU answers to transactions, each judged cold. */
 import { join } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { quirkSets, translateWith } from "../../smmuv3/quirks.ts";
-import { settingsOf } from "../../smmuv3/registers.ts";
+import { quirkSets, settingsWith, translateWith } from "../../smmuv3/quirks.ts";
 import { readSnapshot, reader, type Snapshot } from "../../smmuv3/snapshot.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE } from "../exit.ts";
@@ -44,8 +43,8 @@ export const translate = (folder: string, list: string, quirks: keyof typeof qui
   const { value: transactions, diagnostics } = readTransactions(new TextDecoder().decode(bytes), list);
   if (transactions === undefined) return refuse(diagnostics);
   const read = reader(snapshot);
-  const settings = settingsOf(snapshot.registers);
   const set = quirks === undefined ? {} : quirkSets[quirks];
+  const settings = settingsWith(set, snapshot.registers);
   const outcomes = transactions.map((transaction) => translateWith(set, read, settings, transaction));
   process.stdout.write(outcomes.map((outcome) => `${JSON.stringify(outcomeJson(outcome))}\n`).join(""));
   if (outcomes.some(({ result }) => result === "unsupported")) exitWith(INCONCLUSIVE);
