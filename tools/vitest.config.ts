@@ -5,6 +5,5 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 120_000,
-    benchmark: { include: ["test/**/*.bench.ts"] },
   },
 });

@@ -32,7 +32,6 @@ export interface LayoutRegion {
   /** Index into `components`; policy, not capability. Absent for `objects` and `stream-table`. */
   readonly owner?: number;
   readonly shares: readonly { readonly with: number; readonly access: FrameRights }[];
-  /** Of an untyped region: how many children it may hold when scaled (its size in pages otherwise). */
 }
 
 export type LayoutCap =

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkLayout } from "../../src/check/check.ts";
+import { cofferdam, mutantOf } from "../../src/kernel/profile.ts";
 import { TRACE_FORMAT } from "../../src/check/trace.ts";
 import { defaultScope } from "../../src/system/scale.ts";
 import { layoutOf } from "../kernel/fixture.ts";
@@ -44,6 +45,14 @@ describe("verdicts", () => {
     const { result, violations } = checkLayout(unreachable, { scope: { ...small, children: 0, slots: 0 } });
     expect(result).toBe("violated");
     expect(violations.map(({ property }) => property)).toEqual(["intended-dma", "intended-dma"]);
+  });
+});
+
+describe("scaling", () => {
+  it("a slot that scaling left out is no free one, so a trace that makes a capability replays on the whole layout", () => {
+    const { violations } = checkLayout(layoutOf("shared-config"), { profile: mutantOf(cofferdam, "map-breaks-before-make") });
+    expect(violations[0]!.trace!.steps.some(({ op }) => op === "CNodeCopy" || op === "CNodeMint" || op === "CNodeMove")).toBe(true);
+    expect(violations[0]!.unscaled).toMatchObject({ result: "violated" });
   });
 });
 
