@@ -107,10 +107,13 @@ export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
 
 /** `cofferdam check --list`: what is checked, and which broken kernels each property must catch. */
 export const list = (json: boolean): void => {
-  const all = properties.map(({ name, sentence }) => ({ name, sentence, mutants: mutants.filter(({ caughtBy }) => caughtBy.includes(name)).map(({ without, length, system }) => ({ without, forgets: safeguards[without], length, system })) }));
+  const all = properties.map(({ name, sentence }) => ({ name, sentence, mutants: mutants.filter(({ caughtBy }) => caughtBy.includes(name)).map(({ without, length, system, scope = {} }) => ({ without, forgets: safeguards[without], length, system, scope })) }));
   if (json) return void process.stdout.write(`${JSON.stringify(all)}\n`);
   for (const { name, sentence, mutants: caught } of all) {
     process.stdout.write(`${name}\n  ${sentence}\n`);
-    for (const { without, forgets, length, system } of caught) process.stdout.write(`  catches ${without} in ${length} invocations on ${system}: ${forgets}\n`);
+    for (const { without, forgets, length, system, scope } of caught) {
+      const at = Object.entries(scope).map(([key, value]) => `${key}=${value}`);
+      process.stdout.write(`  catches ${without} in ${length} invocations on ${system}${at.length === 0 ? "" : ` (--scope ${at.join(",")})`}: ${forgets}\n`);
+    }
   }
 };
