@@ -33,8 +33,8 @@ export interface Model extends Explorable {
   readonly viewAt: (states: Uint32Array, at: number) => View;
   /** Runs anything on the window; what it emits is executed on the machine. */
   readonly apply: <T>(act: (kernel: Kernel) => T, before: MachineState) => T;
-  /** Runs one instance on the window: the steps it gave the SMMU, and the machine after them. */
-  readonly run: (definition: Invocation, request: Request, before: MachineState) => { readonly steps: readonly Step[]; readonly after: MachineState };
+  /** Runs one instance on the window: the steps it gave the SMMU. */
+  readonly run: (definition: Invocation, request: Request, before: MachineState) => readonly Step[];
 }
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
@@ -72,7 +72,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   };
   const run: Model["run"] = (definition, request, before) => {
     apply(() => definition.effect(kernel, request), before);
-    return { steps: emitted, after: machineInWindow() };
+    return emitted;
   };
   const viewOf = viewer(booted, kernel, machine);
 
@@ -105,7 +105,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         const refused = refusedBy(kernel, definition, request);
         coverage.count(definition, refused?.index ?? -1);
         if (refused !== undefined) return;
-        const { steps } = run(definition, request, before);
+        const steps = run(definition, request, before);
         visit(view.window, ordinal, steps.length);
         load(states, at);
       });

@@ -169,7 +169,7 @@ export const traceOf = (model: Model, head: Pick<Trace, "model" | "spec">, prope
     const before = model.packed.unpack(state, 0);
     let machine = model.machineAt(state, 0);
     const { subject, definition, request } = instanceAt(model, ordinal);
-    const { steps: given } = model.run(definition, request, machine);
+    const given = model.run(definition, request, machine);
     state.set(model.packed.window);
     const shown = given.map((step) => {
       const line = shownStep(step, machine);

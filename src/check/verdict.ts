@@ -63,4 +63,4 @@ export const assumptions: readonly string[] = [
 
 /** In words: what an exhausted run covers and what it does not. */
 export const scopeInWords = (scope: Scope): string =>
-  `the first ${scope.pages} page(s) of each region; ${scope.slots} free slot(s) in each CNode, and new capabilities go only there, not where one was deleted; at most ${scope.children} object(s) at a time from each untyped; rights read-write and read-only; every IOVA mapped at boot and ${scope.addresses} more; any number of these invocations in any order`;
+  `the first ${scope.pages} page(s) of each region; ${scope.slots} free slot(s) in each CNode, and new capabilities go only there, not where one was deleted, and not two CNodes deep; at most ${scope.children} object(s) at a time from each untyped; rights read-write and read-only; every IOVA mapped at boot and ${scope.addresses} more; any number of these invocations in any order`;

@@ -6,7 +6,7 @@ import { NONE } from "../base/state.ts";
 import type { ErrorName } from "../../specs/sel4/error.ts";
 import { CNODE, NULL } from "./capability.ts";
 import { resolve } from "./cspace.ts";
-import { dispatchRefusals, invocations, invocationsOf, refusedBy } from "./invocations.ts";
+import { invocations, invocationsOf, refusedBy } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
 
 export interface Message {
@@ -26,6 +26,11 @@ export interface Answer {
 export interface Subject {
   readonly invoke: (message: Message) => Answer;
 }
+
+/** The answers that no definition gives, because none was reached (syscall.c, objecttype.c `decodeInvocation`). */
+const capFault: Answer = { error: "CapFault", words: [] };
+const nullCapability: Answer = { error: "seL4_InvalidCapability", words: [0n] };
+const wrongLabel: Answer = { error: "seL4_IllegalOperation", words: [] };
 
 const WORD = 64;
 const MAX_EXTRA_CAPS = 3;
@@ -58,12 +63,12 @@ export const invoke = (kernel: Kernel, subject: number, message: Message): Answe
   const caps = message.caps.slice(0, MAX_EXTRA_CAPS).map((cptr) => slotOfCptr(kernel, subject, cptr));
   const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
   // A slot of the root that the scope leaves out is an empty one.
-  if (target === NONE && message.cptr < 1n << BigInt(cnode.radix)) return { error: "seL4_InvalidCapability", words: [0n] };
-  if (target === NONE || caps.includes(NONE)) return { error: "CapFault", words: [] };
+  if (target === NONE && message.cptr < 1n << BigInt(cnode.radix)) return nullCapability;
+  if (target === NONE || caps.includes(NONE)) return capFault;
   const { kind } = kernel.tables.slot.at(target);
-  if (kind === NULL) return { error: "seL4_InvalidCapability", words: [0n] };
+  if (kind === NULL) return nullCapability;
   const definition = invocationsOf(kind).find(({ label }) => label === message.label);
-  if (definition === undefined) return { error: dispatchRefusals.wrongLabel.error, words: [] };
+  if (definition === undefined) return wrongLabel;
   const request = { target, caps, words: message.words };
   const refused = refusedBy(kernel, definition, request);
   if (refused !== undefined) return { error: refused.refusal.error, words: refused.words };

@@ -28,7 +28,7 @@ const resolveLevel = (plan: Plan, cnode: number, guardIndex: number, cptr: bigin
   const level = radix + guard.size;
   if (level > bits) return { fault: [lookupFaults.depthMismatch, BigInt(bits), BigInt(level)] };
   const index = indices.indexOf(Number((cptr >> BigInt(bits - level)) & mask(radix)));
-  // A slot that the scope leaves out reads as one that is empty and that nobody can fill.
+  // The scope leaves this slot out, and there is no row to name: the address is refused, where seL4 would find it empty.
   return index === NONE ? { fault: [lookupFaults.missingCapability, BigInt(bits - level)] } : { row: firstRow + index, left: bits - level };
 };
 

@@ -1,13 +1,11 @@
 /** Page invocations: 4 KiB frames at stage 2 (seL4 src/arch/arm/64/kernel/vspace.c `decodeARMFrameInvocation`). */
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { USER_TOP } from "../../specs/sel4/object.ts";
-import { FRAME, maskRights, VSPACE } from "./capability.ts";
+import { FRAME, maskRights, READ_WRITE, VSPACE } from "./capability.ts";
 import { invocation, refusal, type Request } from "./invocation.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import { addressIndex, hasAddress, LEVELS, levelShift } from "./plan.ts";
 import { mapPage, unmapPage, walkEnd } from "./vspace.ts";
-import { READ_WRITE } from "./capability.ts";
-import { ENTRY_TABLE } from "./state.ts";
 
 const PAGE_MASK = 0xfffn;
 
@@ -16,7 +14,7 @@ const missingLevel = (kernel: Kernel, request: Request): number | undefined => {
   const vspace = kernel.tables.slot.at(request.caps[0]!).object;
   const address = addressIndex(kernel.plan, request.words[0]!);
   const level = walkEnd(kernel, vspace, address);
-  return level === LEVELS - 1 || kernel.tables.entry.at(kernel.plan.entryAt(vspace, level, address)).kind === ENTRY_TABLE ? undefined : level;
+  return level === LEVELS - 1 ? undefined : level;
 };
 
 export const PageMap = invocation({

@@ -3,8 +3,11 @@
  * explores and what random generation draws from.
  *
  * Arguments come in two sorts. The good ones are combined with each other in every way. The odd ones (a wrong kind of
- * capability, an address beyond the input size, a full destination, …) are tried one at a time, beside good ones: they
- * can only be refused, and a refused invocation changes nothing, so their combinations lead nowhere new.
+ * capability, an address beyond the input size, a full destination, an empty slot to delete, …) are tried one at a time,
+ * beside good ones: each is refused or does nothing in a right kernel, so their combinations lead nowhere new.
+ *
+ * What is not tried, and what a verdict's scope therefore says: slots that became empty are not filled again, slots of a
+ * CNode inside a CNode are not named (so Retype's node_depth is 0), and rights words 0 and 1, which map without access.
  */
 import { objectTypes, USER_TOP } from "../../specs/sel4/object.ts";
 import { CB, CNODE, NULL, VSPACE } from "./capability.ts";
@@ -35,8 +38,8 @@ const staticChoices = (plan: Plan): Record<WordClass, Choices> => {
     attributes: { good: single([3n]), odd: [] },
     stream: { good: single(plan.sids.map(({ smmu, sid }) => resourceWord(smmu, sid))), odd: single([0xffffffffn]) },
     bank: { good: single(plan.cbs.map(({ smmu, number }) => resourceWord(smmu, number))), odd: single([0xffffffffn]) },
-    type: { good: single([objectTypes.smallPage.number, objectTypes.pageTable.number, objectTypes.cnode.number]), odd: single([99n]) },
-    // size_bits and num_objects: their good values depend on the type; see retypeWords.
+    // Retype's words are chosen together: retypeWords.
+    type: { good: [], odd: [] },
     count: { good: [], odd: [] },
   };
 };

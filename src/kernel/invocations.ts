@@ -2,7 +2,7 @@
 import { AssignVspace, GetCB, TLBInvalidate, UnassignVspace } from "./contextBank.ts";
 import { Copy, Delete, Mint, Move, Revoke } from "./cnode.ts";
 import { PageMap, PageUnmap } from "./frame.ts";
-import { type Invocation, type Refusal, refusal, type Request } from "./invocation.ts";
+import type { Invocation, Refusal, Request } from "./invocation.ts";
 import type { Kernel } from "./kernel.ts";
 import { PageTableMap, PageTableUnmap } from "./pageTable.ts";
 import { BindCB, GetSID, UnbindCB } from "./sid.ts";
@@ -42,8 +42,3 @@ export const refusedBy = (kernel: Kernel, definition: Invocation, request: Reque
   return undefined;
 };
 
-/** The answers that no definition gives, because none was reached (syscall.c, objecttype.c `decodeInvocation`). */
-export const dispatchRefusals = {
-  nullCapability: refusal("seL4_InvalidCapability", "the invoked slot is empty", () => [0n]),
-  wrongLabel: refusal("seL4_IllegalOperation", "the object has no such method", () => []),
-} as const;

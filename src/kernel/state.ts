@@ -44,7 +44,6 @@ export const kernelShape = (plan: Plan) => {
 export type KernelShape = ReturnType<typeof kernelShape>;
 export type KernelTables = Tables<KernelShape>;
 export type SlotRow = Row<KernelShape["slot"]>;
-export type EntryRow = Row<KernelShape["entry"]>;
 
 /** Kinds of an entry row. */
 export const ENTRY_INVALID = 0;

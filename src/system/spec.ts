@@ -145,7 +145,6 @@ const specSchema = Schema.Struct({
 
 export type Spec = typeof specSchema.Type;
 export type SpecRegion = typeof region.Type;
-export type SpecComponent = typeof component.Type;
 export type SpecDevice = typeof device.Type;
 export type SpecHold = typeof hold.Type;
 
