@@ -17,6 +17,7 @@ export const rooms: readonly Room[] = [
   { name: "base", path: "src/base", holds: "words, bit layouts, state tables, diagnostics, the types that cross rooms", imports: [], packages: ["immer"] },
   { name: "specs", path: "specs", holds: "what is given, not computed: record layouts, refusal codes, example systems", imports: ["base"], packages: [] },
   { name: "smmuv3", path: "src/smmuv3", holds: "the SMMU as the architecture describes it", imports: ["base", "specs"], packages: ["node:zlib"] },
+  { name: "gic", path: "src/gic", holds: "the interrupt side of an MSI: the ITS and its DeviceID checks", imports: ["base", "specs"], packages: [] },
   { name: "kernel", path: "src/kernel", holds: "capabilities, invocations, the driver that compiles decisions into steps; never the walker", imports: ["base", "specs"], packages: [] },
   { name: "kernel api", path: "src/kernel/api.ts", holds: "the three verbs a subject has", imports: ["kernel", "base", "specs"], packages: [] },
   { name: "user", path: "src/user", holds: "programs of components and managers: cptrs and words only", imports: ["base", "specs", "kernel api"], packages: [] },
@@ -42,11 +43,12 @@ export const rooms: readonly Room[] = [
     imports: ["base", "specs", "smmuv3", "kernel", "kernel api", "user", "firmware", "system"],
     packages: ["node:crypto", "node:worker_threads", "node:url", "immer"],
   },
+  { name: "audit", path: "src/audit", holds: "a snapshot of an SMMU told in words and ranges", imports: ["base", "specs", "smmuv3", "gic", "system"], packages: [] },
   {
     name: "cli",
     path: "src/cli",
     holds: "commands and rendering; where Effect runs",
-    imports: ["base", "specs", "smmuv3", "kernel", "kernel api", "user", "firmware", "system", "generate", "check"],
+    imports: ["base", "specs", "smmuv3", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "audit"],
     packages: ["effect/", "@effect/platform-node/", "@babel/code-frame", "node:"],
   },
 ];

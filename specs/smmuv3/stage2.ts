@@ -1,6 +1,13 @@
 /**
- * VMSAv8-64 stage-2 descriptors, 4 KiB granule.
- * Source: DDI 0487 "VMSAv8-64 translation table format descriptors"; Linux io-pgtable-arm.c.
+ * VMSAv8-64 stage-2 descriptors, as of the 4 KiB granule. The other granules differ in the address alone:
+ *  - 16 KiB: tables and pages lie at multiples of 16 KiB, so bits 13:12 are RES0;
+ *  - 64 KiB: tables and pages lie at multiples of 64 KiB, so bits 15:12 are RES0; with 52-bit addresses they hold address
+ *    bits 51:48 instead, in tables, blocks and pages;
+ *  - 4 and 16 KiB with 52-bit addresses (S2DS): bits 49:48 are address bits 49:48, and bits 9:8 address bits 51:50, in
+ *    place of SH.
+ * Address bits below the size of a block are RES0, but for bit 16, which is nT: it may keep a block out of the TLB.
+ * The contiguous bit joins 16 entries at 4 KiB; 128 pages or 32 blocks at 16 KiB; 32 entries at 64 KiB.
+ * Source: DDI 0487 M.a.a section D8.3 "Translation table descriptor formats", tables D8-48 to D8-53 and D8-104; Linux io-pgtable-arm.c.
  */
 import { layout } from "../../src/base/layout.ts";
 
@@ -13,6 +20,7 @@ export const DescriptorType = layout("Descriptor type", 1, SOURCE, {
 
 export const TableDescriptor = layout("Stage-2 table descriptor", 1, SOURCE, {
   Type: { at: [1, 0], doc: "3", is: { table: 3 } },
+  AF: { at: [10, 10], doc: "access flag, where hardware manages that of tables (S2HAFT)" },
   NextTable: { at: [47, 12], unit: 4096, doc: "physical address of the next-level table" },
 });
 
@@ -25,6 +33,7 @@ export const LeafDescriptor = layout("Stage-2 leaf descriptor", 1, SOURCE, {
   AF: { at: [10, 10], doc: "access flag" },
   OutputAddress: { at: [47, 12], unit: 4096, doc: "physical address" },
   DBM: { at: [51, 51], doc: "dirty-bit modifier" },
-  Contiguous: { at: [52, 52], doc: "one of 16 entries that may share a TLB entry" },
-  XN: { at: [54, 53], doc: "execute never" },
+  Contiguous: { at: [52, 52], doc: "one of several entries that may share a TLB entry" },
+  XN: { at: [54, 53], doc: "execute never; bit 0 counts where privilege does (IDR3.XNX)" },
+  PBHA: { at: [62, 59], doc: "page-based hardware attributes, where S2HWU gives them meaning" },
 });

@@ -35,5 +35,7 @@ export interface EventRecord {
 
 export type Outcome =
   | { readonly result: "ok"; readonly pa: Pa }
-  /** Terminated; `event` is absent when the architecture records none. */
-  | { readonly result: "abort"; readonly event?: EventRecord };
+  /** Terminated; `event` is absent when the architecture records none. `raz`: it reads zero or is ignored, and the device sees no error. */
+  | { readonly result: "abort"; readonly event?: EventRecord; readonly raz?: true }
+  /** Held until software resumes or terminates it by the tag in the event. */
+  | { readonly result: "stall"; readonly event: EventRecord };

@@ -1,7 +1,7 @@
 /** Outcomes as the interchange format writes them: one JSON object a transaction, numbers as hex text. */
 import type { EventRecord } from "../base/transaction.ts";
 import { hex } from "../base/words.ts";
-import type { Translation } from "../smmuv3/transaction.ts";
+import type { HistoryOutcome } from "../smmuv3/device.ts";
 
 const eventJson = ({ type, sid, ssid, iova, s2, class: what, rnw, ipa, fetch, stag, raw }: EventRecord): Readonly<Record<string, unknown>> => ({
   type,
@@ -18,13 +18,20 @@ const eventJson = ({ type, sid, ssid, iova, s2, class: what, rnw, ipa, fetch, st
 });
 
 /** One outcome; the words that led to it are left out. */
-export const outcomeJson = (outcome: Translation): Readonly<Record<string, unknown>> => {
+export const outcomeJson = (outcome: HistoryOutcome): Readonly<Record<string, unknown>> => {
+  const resumed = "resumed" in outcome ? { resumed: outcome.resumed } : {};
   switch (outcome.result) {
+    case "cerror":
+      return { result: "cerror", code: hex(outcome.code), why: outcome.why };
+    case "not-consumed":
+      return { result: "not-consumed" };
     case "ok":
-      return { result: "ok", pa: hex(outcome.pa) };
+      return { result: "ok", pa: hex(outcome.pa), ...resumed };
     case "unsupported":
-      return { result: "unsupported", why: outcome.why };
+      return { result: "unsupported", why: outcome.why, ...resumed };
+    case "stall":
+      return { result: "stall", event: eventJson(outcome.event), ...resumed };
     default:
-      return { result: "abort", ...(outcome.event === undefined ? {} : { event: eventJson(outcome.event) }) };
+      return { result: "abort", ...(outcome.raz ? { raz: true } : {}), ...(outcome.event === undefined ? {} : { event: eventJson(outcome.event) }), ...resumed };
   }
 };

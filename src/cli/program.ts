@@ -91,15 +91,26 @@ const schema = Command.make("schema", { name: Argument.Literals("name", ["spec",
   perform(async () => (await import("./commands/schema.ts")).schema(name)),
 ).pipe(Command.withDescription("The JSON Schema of a system spec or a trace"));
 
-const translate = Command.make(
-  "translate",
-  {
-    snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")),
-    transactions: Flag.String("transactions").pipe(Flag.withDescription("transaction list, one JSON object a line")),
-    quirks: Flag.Literals("quirks", ["qemu-10.0"]).pipe(Flag.withDescription("answer as this implementation does where it departs from the architecture"), Flag.optional),
-  },
-  ({ snapshot, transactions, quirks }) => perform(async () => (await import("./commands/translate.ts")).translate(snapshot, transactions, Option.getOrUndefined(quirks))),
-).pipe(Command.withDescription("What an SMMU in a snapshot answers to transactions, as JSON lines"));
+const translateFlags = {
+  snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")),
+  transactions: Flag.String("transactions").pipe(Flag.withDescription("transaction list, one JSON object a line, each judged cold"), Flag.optional),
+  history: Flag.String("history").pipe(Flag.withDescription("history: stores, commands, register writes and transactions, one JSON object a line, in order of time"), Flag.optional),
+  caches: Flag.Literals("caches", ["qemu", "may", "none"]).pipe(
+    Flag.withDescription("for a history, what the SMMU keeps: everything until it is invalidated, whatever it may keep, or nothing"),
+    Flag.withDefault("qemu"),
+  ),
+  quirks: Flag.Literals("quirks", ["qemu-10.0"]).pipe(Flag.withDescription("answer as this implementation does where it departs from the architecture"), Flag.optional),
+};
+const translate = Command.make("translate", translateFlags, ({ snapshot, transactions, history, caches, quirks }) =>
+  perform(async () =>
+    (await import("./commands/translate.ts")).translate(snapshot, {
+      transactions: Option.getOrUndefined(transactions),
+      history: Option.getOrUndefined(history),
+      caches,
+      quirks: Option.getOrUndefined(quirks),
+    }),
+  ),
+).pipe(Command.withDescription("What an SMMU in a snapshot answers to transactions, or to a history, as JSON lines"));
 
 const start = Command.make(
   "start",

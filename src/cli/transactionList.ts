@@ -21,6 +21,16 @@ const SHOWN = 300;
 const HINT = 'a line is {"sid": "0x10", "op": "read", "iova": "0x1000", "size": 4}, with "ssid", "priv" and "instr" where the device sends them';
 const fault = (message: string, file: string, at: number, hint = HINT): Diagnostic => ({ id: "bad-transaction", severity: "error", message, place: { file, line: at }, hint });
 
+/** A value as a transaction, or what is wrong with it; `at` is its line. */
+export const readTransaction = (json: unknown, file: string, at: number): Transaction | Diagnostic => {
+  const decoded = decode(json, { onExcessProperty: "error" });
+  if (Result.isFailure(decoded)) return fault(String(decoded.failure).split("\n").map((part) => part.trim()).join(" ").slice(0, SHOWN), file, at);
+  const { sid, iova: address, ...rest } = decoded.success;
+  const first = BigInt(address);
+  if ((first % PAGE_BYTES) + BigInt(rest.size) > PAGE_BYTES) return fault(`${rest.size} bytes at ${hex(first)} cross a 4 KiB boundary`, file, at, "a transaction lies within one page: split it");
+  return { sid: streamId(Number(sid)), iova: iova(first), ...rest };
+};
+
 /** One line as a transaction, or what is wrong with it. */
 const transactionOf = (text: string, file: string, at: number): Transaction | Diagnostic => {
   let json: unknown;
@@ -29,12 +39,7 @@ const transactionOf = (text: string, file: string, at: number): Transaction | Di
   } catch {
     return fault("the line is not JSON", file, at);
   }
-  const decoded = decode(json, { onExcessProperty: "error" });
-  if (Result.isFailure(decoded)) return fault(String(decoded.failure).split("\n").map((part) => part.trim()).join(" ").slice(0, SHOWN), file, at);
-  const { sid, iova: address, ...rest } = decoded.success;
-  const first = BigInt(address);
-  if ((first % PAGE_BYTES) + BigInt(rest.size) > PAGE_BYTES) return fault(`${rest.size} bytes at ${hex(first)} cross a 4 KiB boundary`, file, at, "a transaction lies within one page: split it");
-  return { sid: streamId(Number(sid)), iova: iova(first), ...rest };
+  return readTransaction(json, file, at);
 };
 
 /** All transactions of a list, or the first line that is wrong. Blank lines are skipped. */

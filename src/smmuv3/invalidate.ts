@@ -2,16 +2,18 @@
  * Which command removes which cached entry (IHI 0070 "Commands" and "Caching"). A command takes effect when a later SYNC
  * completes. A command that is illegal on this SMMU stops the queue (CERROR_ILL): nothing after it is consumed.
  */
-import { Command, CommandCfgi, CommandCfgiRange, type CommandName, CommandSync, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
+import { Command, CommandCfgi, CommandCfgiRange, type CommandName, CommandPriResp, CommandSync, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
 import type { Cached } from "./mayCache.ts";
+import { type Granule, levelShift } from "./descriptor.ts";
 import type { Settings } from "./registers.ts";
-import { levelShift } from "./walk.ts";
+
 
 /** Whether the command leaves an entry in the caches. */
 export type Keep = (entry: Cached) => boolean;
 
 const names = new Map((Object.keys(opcodes) as CommandName[]).map((name) => [BigInt(opcodes[name].code), name]));
-const nameOf = (words: readonly bigint[]): CommandName | undefined => names.get(Command.get(words, "Op"));
+/** The name of a command's opcode. */
+export const nameOf = (words: readonly bigint[]): CommandName | undefined => names.get(Command.get(words, "Op"));
 
 const has = (settings: Settings, feature: string): boolean => {
   switch (feature) {
@@ -27,6 +29,8 @@ const has = (settings: Settings, feature: string): boolean => {
       return settings.pri;
     case "MPAM":
       return settings.mpam;
+    case "DPT":
+      return settings.devicePermissionTable;
     case "stall":
       return settings.stallModel !== 1;
     default:
@@ -34,14 +38,36 @@ const has = (settings: Settings, feature: string): boolean => {
   }
 };
 
-/** Why the command queue would stop at this command, or undefined. Reserved bits are ignored. */
+/** Features whose absence QEMU's command queue does not mind. */
+const UNMINDED = new Set(["HYP", "ATS", "PRI", "stall"]);
+const featureFault = (name: CommandName, settings: Settings): string | undefined => {
+  const { needs }: { readonly code: number; readonly needs?: string } = opcodes[name];
+  if (needs === undefined || has(settings, needs)) return undefined;
+  const unminded = UNMINDED.has(needs) || name.startsWith("TLBI_EL3") || (needs === "S1P" && name.startsWith("CFGI"));
+  return settings.quirks.illegalCommandsAccepted && unminded ? undefined : `${name} needs ${needs}, which is not implemented`;
+};
+
+/** Commands with an SSec field; in others its bit is reserved. */
+const secured = (name: CommandName, { quirks }: Settings): boolean =>
+  name.startsWith("CFGI") || (!quirks.illegalCommandsAccepted && (name.startsWith("PREFETCH") || name === "RESUME" || name === "STALL_TERM"));
+
+/** What a range may not be: one granule without a level hint (IHI 0070 section 4.4.1.1). */
+const rangeFault = (words: readonly bigint[], { rangeInvalidation }: Settings): string | undefined => {
+  const { TG, Num, Scale, TTL } = CommandTlbi.decode(words);
+  return rangeInvalidation && TG !== "none" && Num === 0n && Scale === 0n && TTL === 0n ? "a range of one granule without a level hint" : undefined;
+};
+const RANGED = new Set<CommandName>(["TLBI_NH_VA", "TLBI_NH_VAA", "TLBI_EL2_VA", "TLBI_EL2_VAA", "TLBI_S2_IPA"]);
+
+/** Why the command queue would stop at this command, or undefined. Reserved bits are ignored (IHI 0070 sections 4.1.3, 4.1.5). */
 export const illegalCommand = (words: readonly bigint[], settings: Settings): string | undefined => {
   const name = nameOf(words);
   if (name === undefined) return `unknown opcode 0x${Command.get(words, "Op").toString(16)}`;
-  if (Command.get(words, "SSec") === 1n) return `${name} with SSec=1 on the Non-secure queue`;
-  if (name === "SYNC") return CommandSync.get(words, "CS") === 3n ? "SYNC with reserved CS=3" : undefined;
-  const definition: { readonly code: number; readonly needs?: string } = opcodes[name];
-  return definition.needs === undefined || has(settings, definition.needs) ? undefined : `${name} needs ${definition.needs}, which is not implemented`;
+  if (secured(name, settings) && Command.get(words, "SSec") === 1n) return `${name} with SSec=1 on the Non-secure queue`;
+  const fault = featureFault(name, settings);
+  if (fault !== undefined || settings.quirks.illegalCommandsAccepted) return fault;
+  if (name === "SYNC" && CommandSync.get(words, "CS") === 3n) return "SYNC with reserved CS=3";
+  if (name === "PRI_RESP" && CommandPriResp.get(words, "Resp") === 3n) return "PRI_RESP with reserved Resp=3";
+  return RANGED.has(name) ? rangeFault(words, settings) : undefined;
 };
 
 /** What a TLBI names: [first, end) of addresses, and the only leaf level it must reach, if it gives a hint. */
@@ -49,17 +75,20 @@ interface Named {
   readonly first: bigint;
   readonly end: bigint;
   readonly level?: number;
+  /** Entries of another granule need not go. */
+  readonly granule?: Granule;
 }
 
+const GRANULES: Readonly<Record<string, Granule>> = { "4K": 12, "16K": 14, "64K": 16 };
 /**
- * TG=0: the page at Address, whatever the size of the entry that holds it; Num, Scale and TTL are ignored. TG=4K: (Num+1) *
- * 2^Scale pages. Another granule is not that of any entry here, so nothing need go.
+ * TG=0: the page at Address, whatever the size of the entry that holds it; Num, Scale and TTL are ignored. Otherwise
+ * (Num+1) * 2^Scale pages of that granule (IHI 0070 section 4.4.1.1).
  */
-const namedBy = (words: readonly bigint[], settings: Settings): Named | undefined => {
+export const namedBy = (words: readonly bigint[], settings: Settings): Named => {
   const { Address, TG, Num, Scale, TTL } = CommandTlbi.decode(words);
   if (TG === "none" || !settings.rangeInvalidation) return { first: Address, end: Address + 4096n };
-  if (TG !== "4K") return undefined;
-  return { first: Address, end: Address + ((Num + 1n) << (Scale + 12n)), ...(TTL === 0n ? {} : { level: Number(TTL) }) };
+  const granule = GRANULES[TG as string]!;
+  return { first: Address, end: Address + ((Num + 1n) << (Scale + BigInt(granule))), granule, ...(TTL === 0n ? {} : { level: Number(TTL) }) };
 };
 
 /**
@@ -68,14 +97,13 @@ const namedBy = (words: readonly bigint[], settings: Settings): Named | undefine
  */
 const keepAfterIpa = (words: readonly bigint[], settings: Settings): Keep => {
   const named = namedBy(words, settings);
-  if (named === undefined) return () => true;
   const vmid = Number(CommandTlbi.get(words, "VMID"));
   const leafOnly = CommandTlbi.get(words, "Leaf") === 1n;
   const overlaps = (at: bigint, size: bigint) => at < named.end && named.first < at + size;
   return (entry) => {
-    if (entry.kind === "ste" || entry.vmid !== vmid) return true;
+    if (entry.kind === "ste" || entry.vmid !== vmid || (named.granule !== undefined && named.granule !== entry.granule)) return true;
     if (entry.kind === "leaf") return (named.level !== undefined && entry.level !== named.level) || !overlaps(entry.ipa, entry.size);
-    return leafOnly || !overlaps(entry.ipa, 1n << levelShift(entry.level));
+    return leafOnly || !overlaps(entry.ipa, 1n << levelShift(entry.level, entry.granule));
   };
 };
 

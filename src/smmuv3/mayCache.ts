@@ -8,11 +8,12 @@
  * no longer has, so that a table of 65536 streams costs nothing.
  */
 import { PAGE_BYTES } from "../base/words.ts";
-import { type Configuration, meaningOf, type Stage2 } from "./configuration.ts";
+import { type Configuration, meaningOf, rootBytes, type Stage2 } from "./configuration.ts";
+import { byteSwapped, contiguousRun, decodeDescriptor, type Granule, levelShift } from "./descriptor.ts";
 import { type Image, pageAt } from "./image.ts";
 import type { Settings } from "./registers.ts";
 import { distinctEntries, entryIn, type SteWords, sidsIn, steAddress, steWords, streamEntries } from "./streamTable.ts";
-import { decodeDescriptor, descriptorFault, descriptorName, levelShift, rootBytes, type Via } from "./walk.ts";
+import { descriptorFault, descriptorName, formOf, type Via } from "./walk.ts";
 
 export interface CachedSte {
   readonly kind: "ste";
@@ -27,8 +28,9 @@ export interface CachedLeaf {
   readonly pa: bigint;
   readonly read: boolean;
   readonly write: boolean;
-  /** Level of its descriptor, for invalidation with a level hint. */
+  /** Level and granule of its descriptor, for invalidation with a level hint. */
   readonly level: number;
+  readonly granule: Granule;
   /** Where it was fetched from; part of what makes two leaves the same. */
   readonly via: Via;
 }
@@ -37,6 +39,7 @@ export interface CachedTable {
   readonly vmid: number;
   /** Level of the descriptor: the table it points at is one level further. */
   readonly level: number;
+  readonly granule: Granule;
   /** First IPA that the descriptor translates. */
   readonly ipa: bigint;
   readonly next: bigint;
@@ -58,7 +61,7 @@ export interface MayCache {
 interface Met {
   readonly leaves: readonly CachedLeaf[];
   readonly tables: readonly CachedTable[];
-  /** Sixteen neighbours marked contiguous, kept as one leaf. */
+  /** Neighbours marked contiguous, kept as one leaf. */
   readonly merged: readonly CachedLeaf[];
 }
 
@@ -76,17 +79,16 @@ const keyOf = (entry: Cached): string => {
     case "ste":
       return `s ${entry.sid} ${entry.entry.key}`;
     case "leaf":
-      return `l ${entry.vmid} ${entry.ipa.toString(16)} ${entry.size.toString(16)} ${entry.pa.toString(16)} ${entry.read ? "r" : ""}${entry.write ? "w" : ""} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
+      return `l ${entry.vmid} ${entry.granule} ${entry.ipa.toString(16)} ${entry.size.toString(16)} ${entry.pa.toString(16)} ${entry.read ? "r" : ""}${entry.write ? "w" : ""} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
     default:
-      return `t ${entry.vmid} ${entry.level} ${entry.ipa.toString(16)} ${entry.next.toString(16)} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
+      return `t ${entry.vmid} ${entry.granule} ${entry.level} ${entry.ipa.toString(16)} ${entry.next.toString(16)} ${entry.via.addr.toString(16)} ${entry.via.value.toString(16)}`;
   }
 };
 
 /** What of a regime decides which descriptors it can keep. */
-const tagOf = ({ vmid, outputBits, ignoreAccessFlag }: Stage2): string => `${vmid} ${outputBits} ${ignoreAccessFlag}`;
+const tagOf = ({ vmid, granule, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian }: Stage2): string =>
+  `${vmid} ${granule} ${outputBits} ${ignoreAccessFlag} ${setsAccessFlag} ${setsDirtyState} ${bigEndian}`;
 const regimeKey = (regime: Stage2): string => `${tagOf(regime)} ${regime.root.toString(16)} ${regime.inputBits} ${regime.startLevel}`;
-
-const CONTIGUOUS = 16n;
 
 /** The interning table of one run. */
 export const createMayCaches = (): MayCaches => {
@@ -126,21 +128,25 @@ export const createMayCaches = (): MayCaches => {
     const leaves: CachedLeaf[] = [];
     const tables: CachedTable[] = [];
     const merged: CachedLeaf[] = [];
-    for (const [index, value] of pageAt(image, Number(addr / PAGE_BYTES)).words) {
+    const { vmid, granule } = regime;
+    const form = formOf(regime);
+    for (const [index, stored] of pageAt(image, Number(addr / PAGE_BYTES)).words) {
       if (index < from || index >= from + bytes / 8) continue;
-      const descriptor = decodeDescriptor(value, level);
+      const value = regime.bigEndian ? byteSwapped(stored) : stored;
+      const descriptor = decodeDescriptor(value, level, form);
       if (descriptor.is === "invalid" || descriptorFault(descriptor, regime) !== undefined) continue;
       const via: Via = { what: descriptorName(level), addr: addr + BigInt((index - from) * 8), value };
-      const ipa = first + (BigInt(index - from) << levelShift(level));
-      const { vmid } = regime;
+      const ipa = first + (BigInt(index - from) << levelShift(level, granule));
       if (descriptor.is === "table") {
-        tables.push(entry({ kind: "table", vmid, level, ipa, next: descriptor.next, via }));
+        tables.push(entry({ kind: "table", vmid, granule, level, ipa, next: descriptor.next, via }));
         continue;
       }
       const { size, pa, contiguous } = descriptor;
-      const leaf = { kind: "leaf", vmid, level, ipa, size, pa, read: descriptor.read, write: descriptor.write, via } as const;
+      // A page that hardware may make dirty is writable to whoever writes first.
+      const write = descriptor.write || (descriptor.dirtyModifier && regime.setsDirtyState);
+      const leaf = { kind: "leaf", vmid, granule, level, ipa, size, pa, read: descriptor.read, write, via } as const;
       leaves.push(entry(leaf));
-      const all = size * CONTIGUOUS;
+      const all = size * contiguousRun(level, granule);
       if (contiguous) merged.push(entry({ ...leaf, ipa: ipa - (ipa % all), size: all, pa: pa - (pa % all) }));
     }
     return { leaves, tables, merged };
@@ -215,7 +221,7 @@ export const descriptorsOf = (caches: MayCaches, image: Image, regime: Stage2, k
     visited.add(name);
     for (let at = table; at < table + bytes; at += PAGE_BYTES) {
       const piece = table + bytes - at < PAGE_BYTES ? table + bytes - at : PAGE_BYTES;
-      const met = caches.met(image, regime, at, Number(piece), level, first + (((at - table) >> 3n) << levelShift(level)));
+      const met = caches.met(image, regime, at, Number(piece), level, first + (((at - table) >> 3n) << levelShift(level, regime.granule)));
       for (const entry of met.leaves) found.push({ entry, under, cached: under?.cached === true });
       for (const entry of met.tables) found.push({ entry, under, cached: under?.cached === true });
       if (merged !== undefined) for (const leaf of met.merged) merged(leaf);
@@ -227,13 +233,13 @@ export const descriptorsOf = (caches: MayCaches, image: Image, regime: Stage2, k
   const walkFound = (): void => {
     for (; next < found.length; next++) {
       const reached = found[next]!;
-      if (reached.entry.kind === "table") enter(reached.entry.next, PAGE_BYTES, reached.entry.level + 1, reached.entry.ipa, reached);
+      if (reached.entry.kind === "table") enter(reached.entry.next, 1n << BigInt(regime.granule), reached.entry.level + 1, reached.entry.ipa, reached);
     }
   };
   enter(regime.root, rootBytes(regime), regime.startLevel, 0n, undefined);
   walkFound();
   for (const entry of kept) {
-    if (entry.vmid !== regime.vmid || entry.level < regime.startLevel || entry.ipa >> BigInt(regime.inputBits) !== 0n) continue;
+    if (entry.vmid !== regime.vmid || entry.granule !== regime.granule || entry.level < regime.startLevel || entry.ipa >> BigInt(regime.inputBits) !== 0n) continue;
     const name = `${entry.next} ${entry.level + 1} ${entry.ipa}`;
     if (!visited.has(name)) found.push({ entry, under: undefined, cached: true });
     walkFound();

@@ -3,12 +3,12 @@
  * a stream is paired with every walk and every cached entry that its VMID allows.
  */
 import { PAGE_BYTES } from "../base/words.ts";
-import type { Stage2 } from "./configuration.ts";
+import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Image } from "./image.ts";
 import type { MachineState, Smmu } from "./machine.ts";
 import { type CachedLeaf, descriptorsOf, type MayCache, type MayCaches, OTHERS, type Possible, possibleConfigurations, type Reached } from "./mayCache.ts";
 import { TWO_LEVEL } from "./streamTable.ts";
-import { rootBytes, type Via } from "./walk.ts";
+import type { Via } from "./walk.ts";
 
 export type { Via } from "./walk.ts";
 
@@ -60,6 +60,8 @@ export interface Reach {
   readonly streamTables: readonly ReachStreamTable[];
 }
 
+const STAGE_1 = "the explorer does not walk stage 1";
+
 const asCached = (via: Via): Via => ({ ...via, what: `cached ${via.what}` });
 
 const steVia = ({ entry, cached, addr }: Possible): Via[] => {
@@ -76,6 +78,7 @@ const pathTo = (reached: Reached): Via[] => {
 
 const configurationSeen = (possible: Possible): StreamConfiguration => {
   const { configuration, cached } = possible;
+  if (configuration.class === "stage1") return { class: "unsupported", why: STAGE_1, recorded: false, cached, via: steVia(possible) };
   const recorded = configuration.class === "illegal" || (configuration.class === "stage2" && configuration.recorded);
   return { class: configuration.class, ...("why" in configuration ? { why: configuration.why } : {}), recorded, cached, via: steVia(possible) };
 };
@@ -110,7 +113,7 @@ const stage2Reach = (caches: MayCaches, image: Image, cache: MayCache, possible:
   for (let page = regime.root & ~(PAGE_BYTES - 1n); page < regime.root + rootBytes(regime); page += PAGE_BYTES) tables.push({ sid, pa: page, via: ste });
   for (const reached of descriptorsOf(caches, image, regime, cache.tables)) {
     const via = [...ste, ...pathTo(reached)];
-    if (reached.entry.kind === "table") tables.push({ sid, pa: reached.entry.next, via });
+    if (reached.entry.kind === "table") for (let page = 0n; page < 1n << BigInt(regime.granule); page += PAGE_BYTES) tables.push({ sid, pa: reached.entry.next + page, via });
     else targets.push(leafTarget(reached.entry, possible.cached || reached.cached, via));
   }
   // A kept leaf is used whatever the entry's input size says: `unspecified`, since the tag alone selects it.

@@ -3,6 +3,8 @@
  * Source: IHI 0070 "Register formats".
  */
 import { Cr0, Cr2, Gbpa, Idr0, Idr1, Idr3, Idr5, offsets, qemuVirtIdentification, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
+import type { Granule } from "./descriptor.ts";
+import type { Quirks } from "./quirks.ts";
 
 export type RegisterFile = ReadonlyMap<number, number>;
 
@@ -21,32 +23,64 @@ export const resetRegisters = (identification: Partial<Identification> = {}): Re
   return new Map([...Object.entries(values).map(([name, value]) => [offsets[name as keyof typeof offsets], value] as const), [offsets.GBPA, 0x1000]]);
 };
 
-const READ_ONLY = new Set<number>([offsets.IDR0, offsets.IDR1, offsets.IDR2, offsets.IDR3, offsets.IDR4, offsets.IDR5, offsets.IIDR, offsets.AIDR, offsets.CR0ACK, offsets.IRQ_CTRLACK]);
+const READ_ONLY = new Set<number>([
+  ...[offsets.IDR0, offsets.IDR1, offsets.IDR2, offsets.IDR3, offsets.IDR4, offsets.IDR5, offsets.IIDR, offsets.AIDR],
+  ...[offsets.CR0ACK, offsets.IRQ_CTRLACK, offsets.STATUSR, offsets.GERROR],
+]);
+/** 64-bit registers; the high half is at the offset plus 4. */
+const WIDE = new Set<number>([offsets.STRTAB_BASE, offsets.CMDQ_BASE, offsets.EVENTQ_BASE, offsets.PRIQ_BASE, offsets.GERROR_IRQ_CFG0, offsets.EVENTQ_IRQ_CFG0, offsets.PRIQ_IRQ_CFG0]);
+const both = (...registers: readonly number[]): number[] => registers.flatMap((offset) => [offset, offset + 4]);
 /**
- * Writable only while SMMUEN=0. What a write does otherwise is `unspecified` (IHI 0070: ignored or CONSTRAINED
- * UNPREDICTABLE); here it is ignored.
+ * Writable only while a bit of CR0 is 0. What a write does otherwise is `unspecified` (IHI 0070 section 6.3: ignored or
+ * CONSTRAINED UNPREDICTABLE); here it is ignored.
  */
-const WHILE_DISABLED = new Set<number>([offsets.STRTAB_BASE, offsets.STRTAB_BASE + 4, offsets.STRTAB_BASE_CFG, offsets.CR2]);
+const LOCKED_BY: readonly (readonly [enable: "SMMUEN" | "CMDQEN" | "EVENTQEN" | "PRIQEN", registers: ReadonlySet<number>])[] = [
+  ["SMMUEN", new Set([...both(offsets.STRTAB_BASE), offsets.STRTAB_BASE_CFG, offsets.CR2])],
+  ["CMDQEN", new Set([...both(offsets.CMDQ_BASE), offsets.CMDQ_CONS])],
+  ["EVENTQEN", new Set([...both(offsets.EVENTQ_BASE), offsets.EVENTQ_PROD])],
+  ["PRIQEN", new Set([...both(offsets.PRIQ_BASE), offsets.PRIQ_PROD])],
+];
 const UPDATE = 1n << 31n;
+const PAGE_1 = 0x10000;
+/** The indices that page 1 holds copies of. */
+const ON_PAGE_1 = new Set<number>([offsets.EVENTQ_PROD, offsets.EVENTQ_CONS, offsets.PRIQ_PROD, offsets.PRIQ_CONS]);
+/** Not a register: STRTAB_BASE_CFG as it was when FMT was last two-level, for the quirk that keeps it. */
+const TWO_LEVEL_ONCE = -4;
 
 const word = (registers: RegisterFile, offset: number): bigint => BigInt((registers.get(offset) ?? 0) >>> 0);
-const pair = (registers: RegisterFile, offset: number): bigint => word(registers, offset) | (word(registers, offset + 4) << 32n);
-const enabled = (registers: RegisterFile): boolean => Cr0.get([word(registers, offsets.CR0)], "SMMUEN") === 1n;
+export const register64 = (registers: RegisterFile, offset: number): bigint => word(registers, offset) | (word(registers, offset + 4) << 32n);
+const cr0 = (registers: RegisterFile, bit: "SMMUEN" | "CMDQEN" | "EVENTQEN" | "PRIQEN" | "ATSCHK"): boolean => Cr0.get([word(registers, offsets.CR0)], bit) === 1n;
+const locked = (registers: RegisterFile, offset: number): boolean => LOCKED_BY.some(([enable, which]) => which.has(offset) && cr0(registers, enable));
 
 /** One 32-bit write. GBPA changes only by a write with Update=1, and reads Update=0 once that has taken effect. */
-const put = (registers: RegisterFile, offset: number, value: bigint): RegisterFile => {
-  if (READ_ONLY.has(offset) || (WHILE_DISABLED.has(offset) && enabled(registers)) || (offset === offsets.GBPA && (value & UPDATE) === 0n)) return registers;
+const put = (registers: RegisterFile, offset: number, value: bigint, quirks: Quirks): RegisterFile => {
+  if (READ_ONLY.has(offset) || (!quirks.registersAlwaysWritable && locked(registers, offset)) || (offset === offsets.GBPA && (value & UPDATE) === 0n)) return registers;
   const next = new Map(registers);
   next.set(offset, Number(offset === offsets.GBPA ? value & ~UPDATE : value));
-  if (offset === offsets.CR0) next.set(offsets.CR0ACK, Number(value));
+  if (offset === offsets.CR0) next.set(offsets.CR0ACK, Number(value & CR0_BITS));
+  if (offset === offsets.IRQ_CTRL) next.set(offsets.IRQ_CTRLACK, Number(value));
+  if (offset === offsets.STRTAB_BASE_CFG && StrtabBaseCfg.get([value], "FMT") === "twoLevel") next.set(TWO_LEVEL_ONCE, Number(value));
   return next;
+};
+const CR0_BITS = Cr0.masks[0]!;
+
+/** The offset on page 0 that an offset names; undefined where page 1 has no register. */
+const onPage0 = (offset: number, quirks: Quirks): number | undefined => {
+  if ((offset & PAGE_1) === 0) return offset;
+  const low = offset & ~PAGE_1;
+  return quirks.pagesAliased || ON_PAGE_1.has(low) ? low : undefined;
 };
 
 /** A write of 4 or 8 bytes as the SMMU takes it; an 8-byte write is of two registers side by side. */
-export const writeRegister = (registers: RegisterFile, offset: number, value: bigint, size: 4 | 8): RegisterFile => {
-  const low = put(registers, offset, value & 0xffffffffn);
-  return size === 4 ? low : put(low, offset + 4, (value >> 32n) & 0xffffffffn);
+export const writeRegister = (registers: RegisterFile, offset: number, value: bigint, size: 4 | 8, quirks: Quirks = {}): RegisterFile => {
+  const at = onPage0(offset, quirks);
+  if (at === undefined || (size === 8 && quirks.wideWritesOfBasesOnly && !WIDE.has(at))) return registers;
+  const low = put(registers, at, value & 0xffffffffn, quirks);
+  return size === 4 ? low : put(low, at + 4, (value >> 32n) & 0xffffffffn, quirks);
 };
+
+/** A write by the SMMU itself: queue indices, errors. */
+export const setRegister = (registers: RegisterFile, offset: number, value: number): RegisterFile => new Map(registers).set(offset, value >>> 0);
 
 /** A text that is equal exactly when the registers read equal. */
 export const registersKey = (registers: RegisterFile): string =>
@@ -57,11 +91,12 @@ export const registersKey = (registers: RegisterFile): string =>
     .join(" ");
 
 const OUTPUT_BITS = [32, 36, 40, 42, 44, 48, 52];
-/** Bits of an address by the encoding that IDR5.OAS and STE.S2PS share; 7 is reserved and capped. */
+/** Bits of an address by the encoding that IDR5.OAS, STE.S2PS and CD.IPS share; 7 is reserved and capped. */
 export const addressBits = (encoding: number): number => OUTPUT_BITS[encoding] ?? 52;
 
 /** Everything a transaction or a command asks of the registers, decoded once. */
 export interface Settings {
+  readonly quirks: Quirks;
   readonly enabled: boolean;
   /** While disabled: abort, or pass untranslated. */
   readonly abortWhileDisabled: boolean;
@@ -71,27 +106,47 @@ export interface Settings {
   /** log2 of the number of streams, at most SIDSIZE. */
   readonly log2Size: number;
   readonly linear: boolean;
-  /** Output address size in bits. */
+  /** StreamID bits of the second level. */
+  readonly split: number;
+  /** Output address size in bits (OAS). */
   readonly outputBits: number;
+  /** Intermediate address size in bits (IAS). */
+  readonly intermediateBits: number;
   readonly substreamBits: number;
   readonly stage1: boolean;
   readonly stage2: boolean;
   readonly aarch32: boolean;
+  readonly aarch64: boolean;
+  readonly asid16: boolean;
   readonly vmid16: boolean;
   readonly twoLevelCd: boolean;
   /** IDR0.TTENDIAN: 0 mixed, 2 little, 3 big. */
   readonly tableEndian: number;
   /** IDR0.STALL_MODEL: 0 stall or terminate, 1 terminate, 2 stall. */
   readonly stallModel: number;
+  /** How many transactions may be stalled at once (IDR5.STALL_MAX). */
+  readonly mostStalled: number;
+  /** A terminated transaction always aborts (IDR0.TERM_MODEL). */
+  readonly alwaysAborts: boolean;
   /** IDR0.HTTU: 0 none, 1 access flag, 2 dirty state, too. */
   readonly hardwareUpdate: number;
-  /** Stage-2 granules that can be walked, by their S2TG encoding: 4 KiB, 64 KiB, 16 KiB. */
-  readonly granules: readonly [boolean, boolean, boolean];
+  readonly granules: ReadonlySet<Granule>;
+  /** Tables of up to 52 bits of input at 64 KiB (IDR5.VAX). */
+  readonly wideInput: boolean;
+  /** Small translation tables (IDR3.STT). */
+  readonly smallTables: boolean;
   /** Stage 2 can deny execution by privilege (IDR3.XNX). */
   readonly executeByPrivilege: boolean;
+  /** Hierarchical attributes can be turned off (IDR3.HAD). */
+  readonly hierarchyOff: boolean;
+  readonly unprivilegedDenied: boolean;
   readonly rangeInvalidation: boolean;
+  readonly permissionOverride: boolean;
   readonly hyp: boolean;
+  /** EL2 StreamWorlds have two halves and ASIDs (CR2.E2H). */
+  readonly hypHost: boolean;
   readonly ats: boolean;
+  readonly atsChecked: boolean;
   readonly splitAts: boolean;
   readonly pri: boolean;
   readonly mpam: boolean;
@@ -105,40 +160,78 @@ const reader =
   (field: { readonly at: readonly [number, number] }): number =>
     bits(word(registers, offset), field.at);
 
-export const settingsOf = (registers: RegisterFile): Settings => {
+const LEGAL_SPLITS = new Set([6, 8, 10]);
+/** The shape of the stream table, and its base: aligned to its own size, lower bits taken as 0 (IHI 0070 section 6.3.24). */
+const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, "streamTable" | "log2Size" | "linear" | "split"> => {
+  const table = reader(registers, offsets.STRTAB_BASE_CFG);
+  const idr0 = reader(registers, offsets.IDR0);
+  const given = table(StrtabBaseCfg.fields.LOG2SIZE);
+  const log2Size = Math.min(given, reader(registers, offsets.IDR1)(Idr1.fields.SIDSIZE));
+  const sticky = quirks.formatSticks ? reader(registers, TWO_LEVEL_ONCE) : table;
+  const twoLevel = idr0(Idr0.fields.ST_LEVEL) !== 0 && (table(StrtabBaseCfg.fields.FMT) === 1 || sticky(StrtabBaseCfg.fields.FMT) === 1);
+  const said = twoLevel ? sticky(StrtabBaseCfg.fields.SPLIT) : 0;
+  const split = quirks.splitUnchecked || LEGAL_SPLITS.has(said) ? said : 6;
+  const bytes = twoLevel ? Math.max(log2Size - split, 0) + 3 : log2Size + 6;
+  const quirky = twoLevel ? Math.max(5, given - split + 2) : given + 5;
+  const aligned = quirks.streamTableHalfAligned ? quirky : bytes;
+  return { streamTable: StrtabBase.get([register64(registers, offsets.STRTAB_BASE)], "ADDR") & ~((1n << BigInt(aligned)) - 1n), log2Size, linear: !twoLevel, split };
+};
+
+const granulesOf = (registers: RegisterFile): ReadonlySet<Granule> => {
+  const idr5 = reader(registers, offsets.IDR5);
+  const there: readonly (readonly [Granule, number])[] = [
+    [12, idr5(Idr5.fields.GRAN4K)],
+    [14, idr5(Idr5.fields.GRAN16K)],
+    [16, idr5(Idr5.fields.GRAN64K)],
+  ];
+  return new Set(there.filter(([, is]) => is === 1).map(([granule]) => granule));
+};
+
+export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settings => {
   const idr0 = reader(registers, offsets.IDR0);
   const idr1 = reader(registers, offsets.IDR1);
   const idr3 = reader(registers, offsets.IDR3);
   const idr5 = reader(registers, offsets.IDR5);
-  const table = reader(registers, offsets.STRTAB_BASE_CFG);
-  const log2Size = Math.min(table(StrtabBaseCfg.fields.LOG2SIZE), idr1(Idr1.fields.SIDSIZE));
   const is = (field: keyof typeof Idr0.fields): boolean => idr0(Idr0.fields[field]) === 1;
+  const has = (field: keyof typeof Idr3.fields): boolean => idr3(Idr3.fields[field]) === 1;
+  const outputBits = addressBits(idr5(Idr5.fields.OAS));
+  const aarch32 = (idr0(Idr0.fields.TTF) & 1) !== 0;
   return {
-    enabled: enabled(registers),
+    quirks,
+    enabled: cr0(registers, "SMMUEN"),
     abortWhileDisabled: Gbpa.get([word(registers, offsets.GBPA)], "ABORT") === 1n,
-    recordBadStream: Cr2.get([word(registers, offsets.CR2)], "RECINVSID") === 1n,
-    // The table is aligned to its own size: lower bits of the base are taken as 0 (IHI 0070 SMMU_STRTAB_BASE).
-    streamTable: StrtabBase.get([pair(registers, offsets.STRTAB_BASE)], "ADDR") & ~((64n << BigInt(log2Size)) - 1n),
-    log2Size,
-    linear: table(StrtabBaseCfg.fields.FMT) === 0,
-    outputBits: addressBits(idr5(Idr5.fields.OAS)),
+    recordBadStream: quirks.badStreamRecorded === true || Cr2.get([word(registers, offsets.CR2)], "RECINVSID") === 1n,
+    ...streamTableOf(registers, quirks),
+    outputBits,
+    intermediateBits: aarch32 ? Math.max(40, outputBits) : outputBits,
     substreamBits: idr1(Idr1.fields.SSIDSIZE),
     stage1: is("S1P"),
     stage2: is("S2P"),
-    aarch32: (idr0(Idr0.fields.TTF) & 1) !== 0,
+    aarch32,
+    aarch64: (idr0(Idr0.fields.TTF) & 2) !== 0,
+    asid16: is("ASID16"),
     vmid16: is("VMID16"),
     twoLevelCd: is("CD2L"),
     tableEndian: idr0(Idr0.fields.TTENDIAN),
     stallModel: idr0(Idr0.fields.STALL_MODEL),
+    mostStalled: idr5(Idr5.fields.STALL_MAX),
+    alwaysAborts: is("TERM_MODEL"),
     hardwareUpdate: idr0(Idr0.fields.HTTU),
-    granules: [idr5(Idr5.fields.GRAN4K) === 1, idr5(Idr5.fields.GRAN64K) === 1, idr5(Idr5.fields.GRAN16K) === 1],
-    executeByPrivilege: idr3(Idr3.fields.XNX) === 1,
-    rangeInvalidation: idr3(Idr3.fields.RIL) === 1,
+    granules: granulesOf(registers),
+    wideInput: idr5(Idr5.fields.VAX) !== 0,
+    smallTables: has("STT"),
+    executeByPrivilege: has("XNX"),
+    hierarchyOff: has("HAD"),
+    unprivilegedDenied: has("E0PD"),
+    rangeInvalidation: has("RIL"),
+    permissionOverride: idr1(Idr1.fields.ATTR_PERMS_OVR) === 1,
     hyp: is("HYP"),
+    hypHost: Cr2.get([word(registers, offsets.CR2)], "E2H") === 1n,
     ats: is("ATS"),
+    atsChecked: cr0(registers, "ATSCHK"),
     splitAts: !is("NS1ATS"),
     pri: is("PRI"),
-    mpam: idr3(Idr3.fields.MPAM) === 1,
-    devicePermissionTable: idr3(Idr3.fields.DPT) === 1,
+    mpam: has("MPAM"),
+    devicePermissionTable: has("DPT"),
   };
 };

@@ -1,34 +1,80 @@
 /** The stream table: where the entry of a StreamID lies, and its eight words (IHI 0070 "Stream table lookup"). */
+import { L1Std } from "../../specs/smmuv3/l1std.ts";
 import { PAGE_BYTES } from "../base/words.ts";
 import { type Image, type Page, runsBetween, wordOf } from "./image.ts";
 import type { Settings } from "./registers.ts";
+import type { Via } from "./walk.ts";
 
 export const STE_BYTES = 64n;
 export const STE_WORDS = 8;
 const STES_IN_PAGE = 64;
 
 export type Entry =
-  | { readonly result: "ok"; readonly addr: bigint; readonly words: readonly bigint[] }
-  /** The StreamID is beyond the table. */
-  | { readonly result: "bad stream" }
-  | { readonly result: "external"; readonly fetch: bigint }
-  | { readonly result: "unsupported"; readonly why: string };
+  | { readonly result: "ok"; readonly addr: bigint; readonly words: readonly bigint[]; readonly via: readonly Via[] }
+  /** The StreamID is beyond the table, or its second level is not there. */
+  | { readonly result: "bad stream"; readonly via: readonly Via[] }
+  /** A quirk's: beyond the second level, told as an illegal entry. */
+  | { readonly result: "bad entry"; readonly via: readonly Via[] }
+  | { readonly result: "external"; readonly fetch: bigint; readonly via: readonly Via[] };
 
-export const TWO_LEVEL = "two-level stream tables are not modelled yet";
+/** The 64-bit word at an address, or undefined where memory does not answer. */
+export type Read = (address: bigint) => bigint | undefined;
+
+/** Where the entry of a stream lies: an address, or why there is none. */
+export type Place = { readonly result: "at"; readonly addr: bigint; readonly via: readonly Via[] } | Exclude<Entry, { result: "ok" }>;
+
+export const TWO_LEVEL = "the explorer does not walk two-level stream tables";
 export const steAddress = (settings: Settings, sid: number): bigint => settings.streamTable + BigInt(sid) * STE_BYTES;
+/** Address of the level-1 descriptor of a two-level table. */
+export const l1stdAddress = (settings: Settings, sid: number): bigint => settings.streamTable + 8n * BigInt(Math.floor(sid / 2 ** settings.split));
 
-/** The entry of one stream. `read` answers undefined where memory does not answer. */
-export const entryOf = (read: (address: bigint) => bigint | undefined, settings: Settings, sid: number): Entry => {
-  if (!settings.linear) return { result: "unsupported", why: TWO_LEVEL };
-  if (sid >= 2 ** settings.log2Size) return { result: "bad stream" };
-  const addr = steAddress(settings, sid);
+const MOST_SPAN = 11;
+/** The second level that a level-1 descriptor names: its base and number of entries, 0 where it names none. */
+export const secondLevel = (word: bigint, { split, quirks }: Settings): { readonly base: bigint; readonly entries: number } => {
+  const span = Number(L1Std.get([word], "Span"));
+  if (quirks.spanDoubled) return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr"), entries: span === 0 ? 0 : 2 ** span };
+  // Spans above 11 are reserved and behave as 0; one beyond SPLIT+1 is C_BAD_STREAMID, too (IHI 0070 sections 5.1.1, 7.3.3).
+  if (span === 0 || span > MOST_SPAN || span > split + 1) return { base: 0n, entries: 0 };
+  const entries = 2 ** (span - 1);
+  return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr") & ~(BigInt(entries) * STE_BYTES - 1n), entries };
+};
+
+/** Finds the entry of one stream (IHI 0070 section 3.3.1). */
+export const placeOf = (read: Read, settings: Settings, sid: number): Place => {
+  if (sid >= 2 ** settings.log2Size) return { result: "bad stream", via: [] };
+  if (settings.linear) return { result: "at", addr: steAddress(settings, sid), via: [] };
+  const addr = l1stdAddress(settings, sid);
+  const value = read(addr);
+  if (value === undefined) return { result: "external", fetch: addr, via: [] };
+  const via: Via[] = [{ what: "L1STD", addr, value }];
+  const { base, entries } = secondLevel(value, settings);
+  const index = sid % 2 ** settings.split;
+  if (index < entries) return { result: "at", addr: base + BigInt(index) * STE_BYTES, via };
+  return { result: settings.quirks.spanDoubled && entries > 0 ? "bad entry" : "bad stream", via };
+};
+
+/** `count` words from `addr`, or undefined where memory does not answer. */
+export const readWords = (read: Read, addr: bigint, count: number): bigint[] | undefined => {
   const words: bigint[] = [];
-  for (let word = 0; word < STE_WORDS; word++) {
+  for (let word = 0; word < count; word++) {
     const value = read(addr + BigInt(word * 8));
-    if (value === undefined) return { result: "external", fetch: addr };
+    if (value === undefined) return undefined;
     words.push(value);
   }
-  return { result: "ok", addr, words };
+  return words;
+};
+
+/** The words as steps of a way, for people; only those that say something. */
+export const viaWords = (what: string, addr: bigint, words: readonly bigint[]): Via[] =>
+  words.slice(0, 4).map((value, word) => ({ what: `${what} dw${word}`, addr: addr + BigInt(word * 8), value }));
+
+/** The entry of one stream. */
+export const entryOf = (read: Read, settings: Settings, sid: number): Entry => {
+  const place = placeOf(read, settings, sid);
+  if (place.result !== "at") return place;
+  const words = readWords(read, place.addr, STE_WORDS);
+  if (words === undefined) return { result: "external", fetch: place.addr, via: place.via };
+  return { result: "ok", addr: place.addr, words, via: [...place.via, ...viaWords("STE", place.addr, words)] };
 };
 
 /** The words of a stream table entry; `key` is equal exactly for equal words. */

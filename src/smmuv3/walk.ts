@@ -1,10 +1,14 @@
 /**
- * The stage-2 walk over the bits in memory, 4 KiB granule (DDI 0487 "VMSAv8-64"; IHI 0070 for which fault comes first:
- * Translation, then Address size, then Access flag, level by level, then Permission).
+ * Table walks over the bits in memory (DDI 0487 "VMSAv8-64"; IHI 0070 section 7.3.22 for which fault comes first: level by
+ * level External abort, Translation, Address size; then Access flag and Permission of the last descriptor).
  */
 import type { Access } from "../base/transaction.ts";
-import { LeafDescriptor, TableDescriptor } from "../../specs/smmuv3/stage2.ts";
 import type { Stage2 } from "./configuration.ts";
+import { rootBytes } from "./configuration.ts";
+import type { Context, Half } from "./context.ts";
+import { byteSwapped, type Descriptor, type Form, type Granule, type Hierarchy, hierarchyOf, leafFlags, type LeafFlags, levelShift, NO_HIERARCHY, shapeOf, type Stage1Leaf, stage1Leaf, type Stage2Rights, stage2Rights, under } from "./descriptor.ts";
+import type { Quirks } from "./quirks.ts";
+import type { Read } from "./streamTable.ts";
 
 /** One word that was read on the way, for people and for traces. */
 export interface Via {
@@ -12,63 +16,11 @@ export interface Via {
   readonly addr: bigint;
   readonly value: bigint;
 }
-
-export const levelShift = (level: number): bigint => BigInt(12 + 9 * (3 - level));
-
-/** What a descriptor at a level says, whatever the regime makes of it. */
-export type Descriptor =
-  | { readonly is: "invalid" }
-  | { readonly is: "table"; readonly next: bigint }
-  | {
-      readonly is: "leaf";
-      readonly pa: bigint;
-      readonly size: bigint;
-      readonly read: boolean;
-      readonly write: boolean;
-      readonly accessed: boolean;
-      /** One of 16 neighbours that may be kept as one translation. */
-      readonly contiguous: boolean;
-      readonly executeNever: number;
-    };
-
-const INVALID: Descriptor = { is: "invalid" };
-
-/** Blocks exist at levels 1 and 2, pages at 3; what is anything else is invalid. */
-export const decodeDescriptor = (value: bigint, level: number): Descriptor => {
-  const type = Number(value & 3n);
-  if ((type & 1) === 0 || (type === 1 && (level === 0 || level === 3))) return INVALID;
-  if (type === 3 && level < 3) return { is: "table", next: TableDescriptor.get([value], "NextTable") };
-  const size = 1n << levelShift(level);
-  const rights = Number((value >> 6n) & 3n);
-  return {
-    is: "leaf",
-    // A block's address bits below its size are RES0, and ignored.
-    pa: LeafDescriptor.get([value], "OutputAddress") & ~(size - 1n),
-    size,
-    read: (rights & 1) !== 0,
-    write: (rights & 2) !== 0,
-    accessed: LeafDescriptor.get([value], "AF") === 1n,
-    contiguous: LeafDescriptor.get([value], "Contiguous") === 1n,
-    executeNever: Number(LeafDescriptor.get([value], "XN")),
-  };
-};
-
-/** The fault that a valid descriptor is in a regime, before access rights are asked. */
-export const descriptorFault = (descriptor: Descriptor, regime: Stage2): "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | undefined => {
-  if (descriptor.is === "invalid") return "F_TRANSLATION";
-  const address = descriptor.is === "table" ? descriptor.next : descriptor.pa;
-  if (address >> BigInt(regime.outputBits) !== 0n) return "F_ADDR_SIZE";
-  return descriptor.is === "leaf" && !descriptor.accessed && !regime.ignoreAccessFlag ? "F_ACCESS" : undefined;
-};
-
-/** Bytes of all root tables of a regime together. */
-export const rootBytes = (regime: Stage2): bigint => 8n << (BigInt(regime.inputBits) - levelShift(regime.startLevel));
-
-/** Address of the entry for `address` in a table at `level`; the root may be several tables side by side. */
-const entryAddress = (regime: Stage2, table: bigint, level: number, address: bigint): bigint => {
-  const index = address >> levelShift(level);
-  return table + 8n * (level === regime.startLevel ? index : index & 511n);
-};
+/** A store that hardware makes to a descriptor: an access flag, a dirty state. */
+export interface Update {
+  readonly addr: bigint;
+  readonly value: bigint;
+}
 
 /** What is asked of the walk: a read or a write, and for reads whether it fetches instructions, and for whom. */
 export interface Asked {
@@ -77,36 +29,249 @@ export interface Asked {
   readonly instr?: boolean;
 }
 
+export type WalkFault = "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION";
+
+const below = (bits: bigint): bigint => (1n << bits) - 1n;
+const AF = 1n << 10n;
+const READ_ONLY = 1n << 7n;
+
+export const formOf = ({ granule, outputBits }: { readonly granule: Granule; readonly outputBits: number }): Form => ({ granule, wide: outputBits === 52 });
+const wordAt = (read: Read, at: bigint, bigEndian: boolean): bigint | undefined => {
+  const value = read(at);
+  return value === undefined || !bigEndian ? value : byteSwapped(value);
+};
+
+// Stage 2.
+
+/** The fault that a stage-2 descriptor is in a regime, before access rights are asked. */
+export const descriptorFault = (descriptor: Descriptor, regime: Stage2): "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | undefined => {
+  if (descriptor.is === "invalid") return "F_TRANSLATION";
+  const address = descriptor.is === "table" ? descriptor.next : descriptor.pa;
+  if (address >> BigInt(regime.outputBits) !== 0n) return "F_ADDR_SIZE";
+  return descriptor.is === "leaf" && !descriptor.accessed && !regime.ignoreAccessFlag && !regime.setsAccessFlag ? "F_ACCESS" : undefined;
+};
+
 /** XN[1:0] with XNX: 0 all may execute, 1 only unprivileged, 2 none, 3 only privileged; without XNX bit 1 alone forbids. */
 const mayExecute = (executeNever: number, privileged: boolean, byPrivilege: boolean): boolean => {
   if (!byPrivilege) return executeNever < 2;
   return executeNever === 0 || (executeNever === 1 && !privileged) || (executeNever === 3 && privileged);
 };
-const permits = (leaf: Descriptor & { is: "leaf" }, regime: Stage2, { op, priv, instr }: Asked): boolean =>
-  leaf[op] && (op === "write" || instr !== true || mayExecute(leaf.executeNever, priv === true, regime.executeByPrivilege));
+/** Whether stage 2 allows an access. */
+export const permits2 = (rights: Stage2Rights, executeByPrivilege: boolean, { op, priv, instr }: Asked, quirks: Quirks = {}): boolean =>
+  rights[op] && (op === "write" || instr !== true || quirks.privilegedDataOnly === true || mayExecute(rights.executeNever, priv === true, executeByPrivilege));
 
-export type Walk =
-  | { readonly result: "ok"; readonly pa: bigint; readonly via: readonly Via[] }
-  | { readonly result: "fault"; readonly fault: "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION"; readonly via: readonly Via[] }
+/** A leaf that stage 2 found. */
+export interface Leaf2 {
+  readonly ipa: bigint;
+  readonly pa: bigint;
+  readonly size: bigint;
+  readonly level: number;
+  readonly rights: Stage2Rights;
+  readonly via: Via;
+}
+export type Walk2 =
+  | { readonly result: "ok"; readonly leaf: Leaf2; readonly via: readonly Via[]; readonly update?: Update }
+  | { readonly result: "fault"; readonly fault: WalkFault; readonly via: readonly Via[] }
   /** A table fetch met a bus abort. */
   | { readonly result: "external"; readonly fetch: bigint; readonly via: readonly Via[] };
 
-export const descriptorName = (level: number): string => `stage-2 level ${level} descriptor`;
+export const descriptorName = (level: number, stage: 1 | 2 = 2): string => `stage-${stage} level ${level} descriptor`;
 
-/** Translates one address. `read` answers undefined where memory does not answer. */
-export const walk = (read: (address: bigint) => bigint | undefined, regime: Stage2, address: bigint, asked: Asked): Walk => {
+/** Address of the entry for `address` in a stage-2 table at `level`; the root may be several tables side by side. */
+const entry2 = (regime: Stage2, table: bigint, level: number, address: bigint, quirks: Quirks): bigint => {
+  const stride = BigInt(regime.granule - 3);
+  const index = address >> levelShift(level, regime.granule);
+  if (level !== regime.startLevel) return table + 8n * (index & below(stride));
+  const joined = index >> stride;
+  if (!quirks.concatenationIgnored || joined === 0n) return table + 8n * index;
+  // Aligned to all tables together after the index was added: the first table, or one that a misaligned base leads to.
+  const aligned = (regime.base + (joined << (stride + 3n))) & ~(rootBytes(regime) - 1n);
+  return aligned + 8n * (index & below(stride));
+};
+
+/** A leaf's rights as this access changes them: a write makes a page dirty where hardware manages that. */
+const updated2 = (value: bigint, rights: Stage2Rights, flags: LeafFlags, regime: Stage2, { op }: Asked): { readonly rights: Stage2Rights; readonly value: bigint } => {
+  const dirties = op === "write" && flags.dirtyModifier && !rights.write && regime.setsDirtyState;
+  const touched = !flags.accessed && regime.setsAccessFlag ? value | AF : value;
+  return dirties ? { rights: { ...rights, write: true }, value: touched | (1n << 7n) } : { rights, value: touched };
+};
+
+type LeafFault = "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION" | undefined;
+/** Which of three faults is told of a leaf that may have several. */
+const firstOf = (size: LeafFault, access: LeafFault, permission: LeafFault, quirks: Quirks): LeafFault => (quirks.addressSizeLast ? (access ?? permission ?? size) : (size ?? access ?? permission));
+
+/** Translates one intermediate physical address. */
+export const walkStage2 = (read: Read, regime: Stage2, address: bigint, asked: Asked, quirks: Quirks = {}): Walk2 => {
   const via: Via[] = [];
   if (address >> BigInt(regime.inputBits) !== 0n) return { result: "fault", fault: "F_TRANSLATION", via };
+  const form = formOf(regime);
   let table = regime.root;
   for (let level = regime.startLevel; ; level++) {
-    const at = entryAddress(regime, table, level, address);
-    const value = read(at);
+    const at = entry2(regime, table, level, address, quirks);
+    const value = wordAt(read, at, regime.bigEndian);
     if (value === undefined) return { result: "external", fetch: at, via };
-    via.push({ what: descriptorName(level), addr: at, value });
-    const descriptor = decodeDescriptor(value, level);
-    const fault = descriptorFault(descriptor, regime);
-    if (fault !== undefined || descriptor.is === "invalid") return { result: "fault", fault: fault ?? "F_TRANSLATION", via };
-    if (descriptor.is === "leaf") return permits(descriptor, regime, asked) ? { result: "ok", pa: descriptor.pa | (address & (descriptor.size - 1n)), via } : { result: "fault", fault: "F_PERMISSION", via };
-    table = descriptor.next;
+    const step: Via = { what: descriptorName(level), addr: at, value };
+    via.push(step);
+    const shape = shapeOf(value, level, form, quirks);
+    if (shape.is === "invalid") return { result: "fault", fault: "F_TRANSLATION", via };
+    const target = shape.is === "table" ? shape.next : shape.pa;
+    const size: LeafFault = target >> BigInt(regime.outputBits) === 0n ? undefined : "F_ADDR_SIZE";
+    if (shape.is === "table") {
+      if (size !== undefined && !quirks.addressSizeLast) return { result: "fault", fault: size, via };
+      table = shape.next;
+      continue;
+    }
+    const flags = leafFlags(value);
+    const { rights, value: now } = updated2(value, stage2Rights(value), flags, regime, asked);
+    const access: LeafFault = flags.accessed || regime.ignoreAccessFlag || regime.setsAccessFlag ? undefined : "F_ACCESS";
+    const permission: LeafFault = permits2(rights, regime.executeByPrivilege, asked, quirks) ? undefined : "F_PERMISSION";
+    const fault = firstOf(size, access, permission, quirks);
+    if (fault !== undefined) return { result: "fault", fault, via };
+    const leaf: Leaf2 = { ipa: address & ~(shape.size - 1n), pa: shape.pa, size: shape.size, level, rights, via: step };
+    return { result: "ok", leaf, via, ...(now === value ? {} : { update: { addr: at, value: regime.bigEndian ? byteSwapped(now) : now } }) };
+  }
+};
+
+// Stage 1.
+
+/** Rights of a stage-1 leaf with those of the tables above it. */
+export interface Stage1Rights {
+  readonly readOnly: boolean;
+  readonly unprivileged: boolean;
+  readonly privilegedExecuteNever: boolean;
+  readonly unprivilegedExecuteNever: boolean;
+}
+/** What of a context decides about rights; part of what is kept, since rights are judged at a TLB hit, too. */
+export type Regime1 = Pick<Context, "world" | "writableNeverExecutes" | "privilegedNever">;
+
+const mayFetch = (rights: Stage1Rights, { world, writableNeverExecutes }: Regime1, privileged: boolean): boolean => {
+  if (world === "EL2") return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && !rights.readOnly);
+  const unprivilegedWrites = rights.unprivileged && !rights.readOnly;
+  if (privileged) return !rights.privilegedExecuteNever && !unprivilegedWrites && !(writableNeverExecutes && !rights.readOnly);
+  return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && unprivilegedWrites);
+};
+/** Whether stage 1 allows an access (DDI 0487 section D8.4 "Memory access control"). A write is data, whatever it says. */
+export const permits1 = (rights: Stage1Rights, regime: Regime1, { op, priv, instr }: Asked, quirks: Quirks = {}): boolean => {
+  if (quirks.privilegedDataOnly) return op === "read" || !rights.readOnly;
+  const privileged = priv === true || regime.world === "EL2";
+  if (op === "read" && instr === true) return mayFetch(rights, regime, privileged);
+  if (privileged && regime.privilegedNever && rights.unprivileged) return false;
+  return (privileged || rights.unprivileged) && (op === "read" || !rights.readOnly);
+};
+
+/** A leaf that stage 1 found; its output is an IPA where stage 2 follows. */
+export interface Leaf1 {
+  readonly iova: bigint;
+  readonly output: bigint;
+  readonly size: bigint;
+  readonly level: number;
+  readonly granule: Granule;
+  readonly rights: Stage1Rights;
+  readonly notGlobal: boolean;
+  readonly attributeIndex: number;
+  readonly shareability: number;
+  readonly via: Via;
+}
+
+/** Where a table entry lies in physical memory, or a refusal that is the caller's. */
+export type Placed<R> = { readonly result: "at"; readonly addr: bigint } | { readonly result: "refused"; readonly refusal: R };
+/** How stage-1 tables are reached: as they are, or through stage 2. */
+export interface Tables<R> {
+  readonly read: Read;
+  /** The physical address of an entry of a table, or of a whole table; to be written where hardware updates it. */
+  readonly place: (address: bigint, op: Access) => Placed<R>;
+  /** Physical address of the root, where it was translated before (a quirk). */
+  readonly root?: bigint;
+}
+export type Walk1<R> =
+  | { readonly result: "ok"; readonly leaf: Leaf1; readonly via: readonly Via[]; readonly update?: Update }
+  | { readonly result: "fault"; readonly fault: WalkFault; readonly via: readonly Via[] }
+  | { readonly result: "external"; readonly fetch: bigint; readonly via: readonly Via[] }
+  | { readonly result: "refused"; readonly refusal: R; readonly via: readonly Via[] };
+
+const TAG_LOW = 56n;
+/** The half that an address lies in, by its sign (IHI 0070 section 3.4.1); undefined outside both, or where walks are disabled. */
+export const halfFor = (context: Context, address: bigint): Half | undefined => {
+  const which = (address >> 55n) & 1n;
+  const half = which === 1n ? context.halves[1] : context.halves[0];
+  if (half === undefined) return undefined;
+  const top = context.tagged[which === 1n ? 1 : 0] ? TAG_LOW : 64n;
+  const upper = (address & below(top)) >> BigInt(half.inputBits);
+  return upper === (which === 1n ? below(top - BigInt(half.inputBits)) : 0n) ? half : undefined;
+};
+
+/** An address with its ignored top byte as the sign: what is translated and kept (IHI 0070 section 3.4.1). */
+export const untagged = (context: Context, address: bigint): bigint => {
+  const upper = (address >> 55n) & 1n;
+  if (!context.tagged[upper === 1n ? 1 : 0]) return address;
+  return upper === 1n ? address | (0xffn << TAG_LOW) : address & below(TAG_LOW);
+};
+
+const updated1 = (value: bigint, leaf: Stage1Leaf, context: Context, { op }: Asked, tablesReadOnly: boolean): { readonly readOnly: boolean; readonly value: bigint } => {
+  const dirties = op === "write" && leaf.dirtyModifier && leaf.readOnly && context.setsDirtyState && !tablesReadOnly;
+  const touched = !leaf.accessed && context.setsAccessFlag ? value | AF : value;
+  return dirties ? { readOnly: false, value: touched & ~READ_ONLY } : { readOnly: leaf.readOnly, value: touched };
+};
+
+/** Rights as they are judged and kept; a quirk leaves the tables' out, having judged them on the way. */
+const rightsOf = (leaf: Stage1Leaf, readOnly: boolean, above: Hierarchy, quirks: Quirks): Stage1Rights =>
+  quirks.tableRightsNotKept
+    ? { ...leaf, readOnly }
+    : {
+        readOnly: readOnly || above.readOnly,
+        unprivileged: leaf.unprivileged && !above.noUnprivileged,
+        privilegedExecuteNever: leaf.privilegedExecuteNever || above.privilegedExecuteNever,
+        unprivilegedExecuteNever: leaf.unprivilegedExecuteNever || above.unprivilegedExecuteNever,
+      };
+
+/** Translates one virtual address by tables that may themselves lie behind stage 2. */
+export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigint, asked: Asked, quirks: Quirks = {}): Walk1<R> => {
+  const via: Via[] = [];
+  const half = halfFor(context, address);
+  if (half === undefined || (half.unprivilegedDenied && asked.priv !== true)) return { result: "fault", fault: "F_TRANSLATION", via };
+  const { granule } = half;
+  const form = formOf(half);
+  const within = address & below(BigInt(half.inputBits));
+  let table = half.root;
+  let above = NO_HIERARCHY;
+  /** The place of an entry; a quirk translates the table's base alone. */
+  const placed = (offset: bigint, level: number): Placed<R> => {
+    if (level === half.startLevel && tables.root !== undefined) return { result: "at", addr: tables.root + offset };
+    if (!quirks.tablePageTranslatedOnce) return tables.place(table + offset, "read");
+    const base = tables.place(table, "read");
+    return base.result === "at" ? { result: "at", addr: base.addr + offset } : base;
+  };
+  for (let level = half.startLevel; ; level++) {
+    const index = (within >> levelShift(level, granule)) & below(BigInt(granule - 3));
+    const entry = placed(8n * index, level);
+    if (entry.result === "refused") return { result: "refused", refusal: entry.refusal, via };
+    const value = wordAt(tables.read, entry.addr, context.bigEndian);
+    if (value === undefined) return { result: "external", fetch: entry.addr, via };
+    const step: Via = { what: descriptorName(level, 1), addr: entry.addr, value };
+    via.push(step);
+    const shape = shapeOf(value, level, form, quirks);
+    if (shape.is === "invalid") return { result: "fault", fault: "F_TRANSLATION", via };
+    const target = shape.is === "table" ? shape.next : shape.pa;
+    const size: LeafFault = target >> BigInt(half.outputBits) === 0n ? undefined : "F_ADDR_SIZE";
+    if (shape.is === "table") {
+      const hierarchy = half.hierarchyIgnored ? NO_HIERARCHY : hierarchyOf(value);
+      if (quirks.tableRightsAtOnce && hierarchy.readOnly && asked.op === "write") return { result: "fault", fault: "F_PERMISSION", via };
+      if (size !== undefined && !quirks.addressSizeLast) return { result: "fault", fault: size, via };
+      above = under(above, hierarchy);
+      table = shape.next;
+      continue;
+    }
+    const leaf = stage1Leaf(value);
+    const { readOnly, value: now } = updated1(value, leaf, context, asked, above.readOnly);
+    const rights = rightsOf(leaf, readOnly, above, quirks);
+    const access: LeafFault = leaf.accessed || context.ignoreAccessFlag || context.setsAccessFlag ? undefined : "F_ACCESS";
+    const fault = firstOf(size, access, permits1(rights, context, asked, quirks) ? undefined : "F_PERMISSION", quirks);
+    if (fault !== undefined) return { result: "fault", fault, via };
+    const found: Leaf1 = { iova: address & ~(shape.size - 1n), output: shape.pa, size: shape.size, level, granule, rights, notGlobal: leaf.notGlobal, attributeIndex: leaf.attributeIndex, shareability: leaf.shareability, via: step };
+    if (now === value) return { result: "ok", leaf: found, via };
+    // Hardware writes the descriptor, so its own place must be writable (IHI 0070 section 3.13).
+    const written = tables.place(table + 8n * index, "write");
+    if (written.result === "refused") return { result: "refused", refusal: written.refusal, via };
+    return { result: "ok", leaf: found, via, update: { addr: entry.addr, value: context.bigEndian ? byteSwapped(now) : now } };
   }
 };

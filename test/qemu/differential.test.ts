@@ -7,9 +7,10 @@ import { Event } from "../../specs/smmuv3/event.ts";
 import { qemuVirtIdentification } from "../../specs/smmuv3/registers.ts";
 import { Ste } from "../../specs/smmuv3/ste.ts";
 import { hex } from "../../src/base/words.ts";
-import { type Quirk, type Quirks, quirkSets, settingsWith, translateWith } from "../../src/smmuv3/quirks.ts";
+import { type Quirk, type Quirks, quirkSets } from "../../src/smmuv3/quirks.ts";
+import { settingsOf } from "../../src/smmuv3/registers.ts";
 import { reader } from "../../src/smmuv3/snapshot.ts";
-import type { Translation } from "../../src/smmuv3/transaction.ts";
+import { translate, type Translation } from "../../src/smmuv3/transaction.ts";
 import { outside } from "../outside.ts";
 import { DATA, type Scene, scene } from "./configuration.ts";
 import { keep, readKept, reproduce } from "./kept.ts";
@@ -101,8 +102,8 @@ describe.runIf(program !== undefined)("QEMU's SMMUv3", () => {
       const folder = keep(each);
       const { snapshot, transactions } = readKept(folder);
       rmSync(folder, { recursive: true });
-      const settings = settingsWith(qemu10, snapshot.registers);
-      expect(transactions.map((transaction) => modelLine(translateWith(qemu10, reader(snapshot), settings, transaction)))).toEqual(each.transactions.map(modelOf(each.configuration, qemu10)).map(modelLine));
+      const settings = settingsOf(snapshot.registers, qemu10);
+      expect(transactions.map((transaction) => modelLine(translate(reader(snapshot), settings, transaction)))).toEqual(each.transactions.map(modelOf(each.configuration, qemu10)).map(modelLine));
     }
   });
 

@@ -2,9 +2,9 @@
 import { offsets, qemuVirtIdentification } from "../../specs/smmuv3/registers.ts";
 import type { Transaction } from "../../src/base/transaction.ts";
 import { hex, iova, streamId } from "../../src/base/words.ts";
-import { type Quirks, settingsWith, translateWith } from "../../src/smmuv3/quirks.ts";
-import type { RegisterFile } from "../../src/smmuv3/registers.ts";
-import type { Translation } from "../../src/smmuv3/transaction.ts";
+import type { Quirks } from "../../src/smmuv3/quirks.ts";
+import { type RegisterFile, settingsOf } from "../../src/smmuv3/registers.ts";
+import { translate, type Translation } from "../../src/smmuv3/transaction.ts";
 import { type Asked, type MachineConfiguration, MEMORY, SID } from "./smmu.ts";
 
 const word = (value: bigint): number => Number(value & 0xffff_ffffn);
@@ -23,14 +23,14 @@ export const transactionOf = ({ op, iova: address }: Asked): Transaction => ({ s
 
 /** What the model answers under a set of quirks. */
 export const modelOf = (configuration: MachineConfiguration, set: Quirks): ((asked: Asked) => Translation) => {
-  const settings = settingsWith(set, registersOf(configuration));
+  const settings = settingsOf(registersOf(configuration), set);
   const read = memoryOf(configuration);
-  return (asked) => translateWith(set, read, settings, transactionOf(asked));
+  return (asked) => translate(read, settings, transactionOf(asked));
 };
 
 /** One line, equal for equal answers: the address, or the record's four words. */
 export const modelLine = (outcome: Translation): string => {
   if (outcome.result === "ok") return `pa ${hex(outcome.pa)}`;
   if (outcome.result === "unsupported") return `unsupported: ${outcome.why}`;
-  return `abort ${outcome.event === undefined ? "" : outcome.event.raw.map(hex).join(" ")}`;
+  return `${outcome.result} ${outcome.event === undefined ? "" : outcome.event.raw.map(hex).join(" ")}`;
 };

@@ -155,7 +155,7 @@ describe("commands", () => {
     const illegal = (words: readonly bigint[]) => after(...cleared, command(words), tlbiAll, cfgiAll, sync);
     const bad: readonly (readonly [string, readonly bigint[]])[] = [
       ["unknown opcode 0x0", [0n, 0n]],
-      ["unknown opcode 0x70", [0x70n, 0n]],
+      ["unknown opcode 0x71", [0x71n, 0n]],
       ["CFGI_STE with SSec=1", Command.encode({ Op: 3n, SSec: 1n })],
       ["CFGI_VMS_PIDM needs MPAM", [7n, 0n]],
       ["TLBI_EL2_ALL needs HYP", [0x20n, 0n]],

@@ -1,11 +1,15 @@
 /** `cofferdam translate SNAPSHOT --transactions FILE`: what an SMMU answers to transactions, each judged cold. */
 import { join } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { quirkSets, settingsWith, translateWith } from "../../smmuv3/quirks.ts";
+import { createDevice, type HistoryOutcome } from "../../smmuv3/device.ts";
+import { type Quirks, quirkSets } from "../../smmuv3/quirks.ts";
+import { settingsOf } from "../../smmuv3/registers.ts";
 import { readSnapshot, reader, type Snapshot } from "../../smmuv3/snapshot.ts";
+import { translate as judge } from "../../smmuv3/transaction.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";
+import { readHistory } from "../historyList.ts";
 import { outcomeJson } from "../outcomeJson.ts";
 import { readTransactions } from "../transactionList.ts";
 
@@ -34,18 +38,49 @@ const refuse = (diagnostics: readonly Diagnostic[]): void => {
   exitWith(BAD_INPUT);
 };
 
+export interface TranslateOptions {
+  readonly transactions: string | undefined;
+  readonly history: string | undefined;
+  readonly caches: "qemu" | "may" | "none";
+  readonly quirks: keyof typeof quirkSets | undefined;
+}
+
+/** Text of a list, or undefined after saying why there is none. */
+const textOf = (file: string, what: string): string | undefined => {
+  const bytes = readBytes(file);
+  if (bytes === undefined) refuse([unreadable(file, what)]);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+};
+
+/** The transactions of a list, each judged cold. */
+const judgeList = (snapshot: Snapshot, file: string, quirks: Quirks): HistoryOutcome[] | undefined => {
+  const text = textOf(file, "the transaction list");
+  if (text === undefined) return undefined;
+  const { value: transactions, diagnostics } = readTransactions(text, file);
+  if (transactions === undefined) return void refuse(diagnostics);
+  const read = reader(snapshot);
+  const settings = settingsOf(snapshot.registers, quirks);
+  return transactions.map((transaction) => judge(read, settings, transaction));
+};
+
+/** The steps of a history, each in the state that those before it left. */
+const judgeHistory = (snapshot: Snapshot, file: string, quirks: Quirks, caches: "qemu" | "none"): HistoryOutcome[] | undefined => {
+  const text = textOf(file, "the history");
+  if (text === undefined) return undefined;
+  const { value: history, diagnostics } = readHistory(text, file);
+  if (history === undefined) return void refuse(diagnostics);
+  return createDevice({ registers: snapshot.registers, read: reader(snapshot), quirks, caches }).play(history);
+};
+
 /** Prints one outcome a line, in the order of the list; nothing when an input is wrong. */
-export const translate = (folder: string, list: string, quirks: keyof typeof quirkSets | undefined): void => {
+export const translate = (folder: string, { transactions, history, caches, quirks }: TranslateOptions): void => {
+  if ((transactions === undefined) === (history === undefined))
+    return refuse([{ id: "usage", severity: "error", message: "translate takes either --transactions or --history", hint: "cofferdam translate SNAPSHOT --transactions list.jsonl" }]);
   const snapshot = openSnapshot(folder);
   if ("id" in snapshot) return refuse([snapshot]);
-  const bytes = readBytes(list);
-  if (bytes === undefined) return refuse([unreadable(list, "the transaction list")]);
-  const { value: transactions, diagnostics } = readTransactions(new TextDecoder().decode(bytes), list);
-  if (transactions === undefined) return refuse(diagnostics);
-  const read = reader(snapshot);
-  const set = quirks === undefined ? {} : quirkSets[quirks];
-  const settings = settingsWith(set, snapshot.registers);
-  const outcomes = transactions.map((transaction) => translateWith(set, read, settings, transaction));
+  const set: Quirks = quirks === undefined ? {} : quirkSets[quirks];
+  const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches === "may" ? "none" : caches);
+  if (outcomes === undefined) return;
   process.stdout.write(outcomes.map((outcome) => `${JSON.stringify(outcomeJson(outcome))}\n`).join(""));
   if (outcomes.some(({ result }) => result === "unsupported")) exitWith(INCONCLUSIVE);
 };
