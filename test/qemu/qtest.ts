@@ -17,23 +17,37 @@ export class QemuDied extends Error {
   override readonly name = "QemuDied";
 }
 
+/** How this QEMU differs from the usual one. */
+export interface QemuOptions {
+  /** Machine, `virt` when left out: older versions have an SMMU of one stage. */
+  readonly machine?: string;
+  /** Further arguments. */
+  readonly extra?: readonly string[];
+  /** Open a socket for QMP, too. */
+  readonly qmp?: boolean;
+}
+
 export interface Qtest {
   /** Sends commands at once and gives the words of each answer, without its `OK`. Throws QemuDied. */
   readonly ask: (commands: readonly string[]) => Promise<string[]>;
   /** File with a line for each transaction that was let through. */
   readonly trace: string;
+  /** Path of the QMP socket, if it was asked for. */
+  readonly qmp?: string;
   /** Ends the process; safe to call twice. */
   readonly end: () => void;
 }
 
 /** `virt` with a nested SMMUv3; the CPU stays off, and the clock leaps to the next timer, so DMA is at once. */
-const machineArguments = (socket: string, trace: string): string[] =>
+const machineArguments = (socket: string, trace: string, qmp: string, options: QemuOptions): string[] =>
   [
-    ["-machine", "virt,iommu=smmuv3,gic-version=3", "-accel", "tcg", "-cpu", "cortex-a57,start-powered-off=on"],
+    ["-machine", `${options.machine ?? "virt"},iommu=smmuv3,gic-version=3`, "-accel", "tcg", "-cpu", "cortex-a57,start-powered-off=on"],
     ["-icount", "shift=0,sleep=off", "-m", "256M", "-display", "none", "-nodefaults"],
     ["-qtest", `unix:${socket},server=on,wait=off`, "-qtest-log", "/dev/null"],
     ["-device", "edu,addr=04.0,dma_mask=0xffffffffffffffff"],
     ["-trace", "smmuv3_translate_*", "-D", trace],
+    options.qmp === true ? ["-qmp", `unix:${qmp},server=on,wait=off`] : [],
+    options.extra ?? [],
   ].flat();
 
 const connected = async (path: string, child: ChildProcess): Promise<Socket> => {
@@ -57,11 +71,12 @@ interface Waiting {
 }
 
 /** Starts QEMU, with its socket and trace in a folder that ends with it. Throws QemuDied. */
-export const startQemu = async (program: string): Promise<Qtest> => {
+export const startQemu = async (program: string, options: QemuOptions = {}): Promise<Qtest> => {
   const folder = mkdtempSync(join(tmpdir(), "cofferdam-qemu-"));
   const path = join(folder, "qtest.sock");
   const trace = join(folder, "trace.log");
-  const child = spawn(program, machineArguments(path, trace), { stdio: ["ignore", "ignore", "pipe"] });
+  const qmp = join(folder, "qmp.sock");
+  const child = spawn(program, machineArguments(path, trace, qmp, options), { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.on("data", (data: Buffer) => (said = `${said}${data.toString()}`.slice(-2000)));
   const kill = (): void => {
@@ -98,6 +113,7 @@ export const startQemu = async (program: string): Promise<Qtest> => {
   });
   return {
     trace,
+    ...(options.qmp === true ? { qmp } : {}),
     ask: async (commands) => {
       if (child.exitCode !== null || child.signalCode !== null || socket.destroyed) throw new QemuDied(`QEMU died: ${said.trim()}`);
       const timer = setTimeout(() => child.kill("SIGKILL"), ANSWER_MS);
