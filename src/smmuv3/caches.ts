@@ -28,6 +28,8 @@ export interface Tag {
   readonly vmid: number;
   /** Undefined for translations of stage 2 alone. */
   readonly asid: number | undefined;
+  /** Kept for every ASID of the VMID (nG=0). */
+  readonly global?: true;
 }
 /** A kept translation: of stage 1, of stage 2, or of both together. */
 export interface Kept {

@@ -241,6 +241,7 @@ const contextsOf = (ste: Values, settings: Settings): ContextTable => {
 
 const translating = (words: readonly bigint[], settings: Settings): Configuration => {
   const ste = Ste.decode(words);
+  if (settings.quirks.endsItself && settings.stage2 && hasStage2(ste) && ste.S2AA64 === 0n) return { class: "unsupported", why: "S2AA64=0: QEMU 10.0 ends itself here" };
   const why = translatingFault(ste, settings);
   if (why !== undefined) return { class: "illegal", why };
   if (hasStage2(ste) && ste.S2AA64 === 0n) return { class: "unsupported", why: "S2AA64=0: AArch32 tables are not modelled" };

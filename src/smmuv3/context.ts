@@ -152,11 +152,15 @@ const contextFault = (cd: Values, table: ContextTable, settings: Settings): stri
  */
 export type AfterHalf = (half: Half, which: 0 | 1) => boolean;
 
+/** The largest CD.IPS that QEMU 10.0 knows. */
+const MOST_IPS = 5;
+
 /** The meaning of eight words as a context descriptor of a stream; undefined where `afterHalf` stopped it. */
 export const contextOf = (words: readonly bigint[], table: ContextTable, settings: Settings, afterHalf: AfterHalf = () => true): ContextMeaning | undefined => {
   const cd = Cd.decode(words);
   const why = contextFault(cd, table, settings);
   if (why !== undefined) return { class: "illegal", why };
+  if (settings.quirks.endsItself && number(cd, "IPS") > MOST_IPS) return { class: "unsupported", why: `IPS=${number(cd, "IPS")}: QEMU 10.0 ends itself here` };
   if (cd.AA64 === 0n) return { class: "unsupported", why: "AA64=0: AArch32 tables are not modelled" };
   const halves: (Half | undefined)[] = [];
   for (const which of [0, 1] as const) {

@@ -94,7 +94,7 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
   /** Whether a record is in the queue now. */
   const record = (event: EventRecord): boolean => {
     if (!on("EVENTQEN") || (active(EVENTQ_ABT_ERR) && !quirks.overflowAsAbort)) return false;
-    const queue = queueOf("EVENTQ", registers);
+    const queue = queueOf("EVENTQ", registers, quirks);
     if (isFull(queue)) {
       overflow();
       return false;
@@ -155,7 +155,7 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
   /** The queue in memory, as far as it goes (IHI 0070 section 4.1.2). */
   const consume = (): HistoryOutcome[] => {
     const outcomes: HistoryOutcome[] = [];
-    for (let queue = queueOf("CMDQ", registers); on("CMDQEN") && !active(CMDQ_ERR) && !isEmpty(queue); queue = queueOf("CMDQ", registers)) {
+    for (let queue = queueOf("CMDQ", registers, quirks); on("CMDQEN") && !active(CMDQ_ERR) && !isEmpty(queue); queue = queueOf("CMDQ", registers, quirks)) {
       const at = entryAddress(queue, queue.consumed);
       const [low, high] = [read(at), read(at + 8n)];
       if (low === undefined || high === undefined) outcomes.push(stop(CERROR_ABT, `the command at 0x${at.toString(16)} could not be fetched`));

@@ -15,7 +15,8 @@ export interface FaultDetail {
   readonly rnw?: boolean;
   /** Tag of a stalled transaction. */
   readonly stag?: number;
-  readonly reason?: number;
+  /** Of a stage-1 structure that stage 2 does not permit: it was read, not updated. */
+  readonly tableRead?: boolean;
 }
 
 const PAGE_OF_IPA = ((1n << 56n) - 1n) & ~0xfffn;
@@ -48,6 +49,7 @@ const encoded = (type: EventName, transaction: Transaction, detail: FaultDetail,
     ...(detail.stag === undefined || !has("stall") ? {} : { STALL: 1n, STAG: BigInt(detail.stag) }),
     ...(has("pnu") ? attributes(transaction, quirks) : {}),
     ...(has("rnw") ? { RnW: BigInt(detail.rnw ?? transaction.op === "read") } : {}),
+    ...(has("ttrnw") && detail.class === "TT" && !quirks.tableAccessUntold ? { TTRnW: BigInt(detail.tableRead !== false) } : {}),
     ...(has("s2") ? { S2: BigInt(detail.s2 === true) } : {}),
     ...(has("class") ? { CLASS: detail.class ?? "IN" } : {}),
     ...(has("iova") ? { InputAddr: has("span") ? iova & ~0xfffn : iova } : {}),

@@ -13,7 +13,7 @@ import { byteSwapped, contiguousRun, decodeDescriptor, type Granule, levelShift 
 import { type Image, pageAt } from "./image.ts";
 import type { Settings } from "./registers.ts";
 import { distinctEntries, entryIn, type SteWords, sidsIn, steAddress, steWords, streamEntries } from "./streamTable.ts";
-import { descriptorFault, descriptorName, formOf, type Via } from "./walk.ts";
+import { descriptorFault, descriptorName, formOf, readable2, type Via } from "./walk.ts";
 
 export interface CachedSte {
   readonly kind: "ste";
@@ -144,7 +144,7 @@ export const createMayCaches = (): MayCaches => {
       const { size, pa, contiguous } = descriptor;
       // A page that hardware may make dirty is writable to whoever writes first.
       const write = descriptor.write || (descriptor.dirtyModifier && regime.setsDirtyState);
-      const leaf = { kind: "leaf", vmid, granule, level, ipa, size, pa, read: descriptor.read, write, via } as const;
+      const leaf = { kind: "leaf", vmid, granule, level, ipa, size, pa, read: readable2(descriptor, regime.executeByPrivilege), write, via } as const;
       leaves.push(entry(leaf));
       const all = size * contiguousRun(level, granule);
       if (contiguous) merged.push(entry({ ...leaf, ipa: ipa - (ipa % all), size: all, pa: pa - (pa % all) }));

@@ -1,6 +1,7 @@
 /** The circular queues between software and an SMMU (IHI 0070 section 3.5 "Command and Event queues"). */
 import { Idr1, offsets, QueueBase } from "../../specs/smmuv3/registers.ts";
-import { register64, type RegisterFile } from "./registers.ts";
+import type { Quirks } from "./quirks.ts";
+import { register64, type RegisterFile, withinOutput } from "./registers.ts";
 
 export type QueueName = "CMDQ" | "EVENTQ" | "PRIQ";
 /** Bytes of an entry. */
@@ -17,7 +18,7 @@ export interface Queue {
 }
 
 const valueAt = (registers: RegisterFile, offset: number): number => (registers.get(offset) ?? 0) >>> 0;
-export const queueOf = (name: QueueName, registers: RegisterFile): Queue => {
+export const queueOf = (name: QueueName, registers: RegisterFile, quirks: Quirks = {}): Queue => {
   const base = [register64(registers, offsets[`${name}_BASE`])];
   const { at } = Idr1.fields[SIZES[name]];
   const most = (valueAt(registers, offsets.IDR1) >>> at[1]) & (2 ** (at[0] - at[1] + 1) - 1);
@@ -27,7 +28,7 @@ export const queueOf = (name: QueueName, registers: RegisterFile): Queue => {
   return {
     name,
     // Aligned to its own size, to 32 bytes at least; lower bits are taken as 0 (section 6.3.26).
-    base: QueueBase.get(base, "ADDR") & ~((bytes > 32n ? bytes : 32n) - 1n),
+    base: withinOutput(QueueBase.get(base, "ADDR"), registers, quirks) & ~((bytes > 32n ? bytes : 32n) - 1n),
     log2Size,
     produced: valueAt(registers, offsets[`${name}_PROD`]) & indices,
     consumed: valueAt(registers, offsets[`${name}_CONS`]) & indices,

@@ -14,6 +14,7 @@ export const quirks = {
   formatSticks: "once STRTAB_BASE_CFG.FMT was two-level, the stream table stays so until reset",
   splitUnchecked: "STRTAB_BASE_CFG.SPLIT is taken as it is; values other than 6, 8 and 10 behave as 6",
   badStreamRecorded: "C_BAD_STREAMID is recorded whatever CR2.RECINVSID says",
+  basesBeyondOutput: "bits of STRTAB_BASE, CMDQ_BASE and EVENTQ_BASE beyond OAS are used; they are RES0",
   streamTableHalfAligned: "a stream table's base is aligned to half the size that LOG2SIZE says, even beyond SIDSIZE",
   spanDoubled: "a second-level stream table of L1STD.Span has 2^Span entries, and streams beyond it are C_BAD_STE",
   level2Unaligned: "L1STD.L2Ptr is taken from bits 63:5 as they are, not aligned to the table's size",
@@ -28,13 +29,14 @@ export const quirks = {
   wideInputSilent: "a stage-2 input beyond OAS aborts without an event even with S2R=1",
   // Context descriptors.
   contextFetchAddressMoved: "F_CD_FETCH has the address in dword 2, and 0 in dword 3",
-  outputSizeAsserted: "CD.IPS of 6 or 7 ends the process; here it is capped",
+  endsItself: "CD.IPS of 6 or 7, and S2AA64=0 where stage 2 is on, end QEMU's process: there is no answer",
   contextPointerUnchecked: "an S1ContextPtr beyond OAS is not illegal: it is fetched from, or where stage 2 translates it aborts without an event",
   // Stage 1.
   upperTagFollowsLower: "TBI1 is not looked at: TBI0 decides for both halves",
   rootsTranslatedAtConfiguration: "with both stages, TTB0 and TTB1 go through stage 2 when the CD is decoded, used or not; the result is cut to IPS and kept with the configuration",
   tablePageTranslatedOnce: "with both stages, the base of a stage-1 table goes through stage 2, and entries are found from there on without it",
   tableFaultAsStage1: "with both stages, a stage-2 fault on a stage-1 table below the root is told as stage 1's: S2=0, and CD.R decides whether it is recorded; F_WALK_EABT has the table's IPA",
+  tableAccessUntold: "F_PERMISSION does not say whether the table access was a read (TTRnW)",
   tableFetchReads: "stage-2 faults of the CD and of the root have RnW=1, whatever the transaction was",
   tableRightsAtOnce: "APTable=read-only faults a write when the table descriptor is met, before what lies below is looked at",
   tableRightsNotKept: "APTable is not part of what is kept in the TLB",
@@ -48,6 +50,7 @@ export const quirks = {
   hitReadsUnchecked: "a read that hits the TLB is not held against stage 2; where stage 2 alone translates, memory refuses it without an event",
   hitWritesAsStage1: "where stage 2 alone translates, a write refused by a TLB hit is stage 1's fault, and so never recorded",
   hitFaultWithoutAddress: "with both stages, a write that a TLB hit refuses by stage 2 has IPA 0",
+  globalsTagged: "a global translation is kept for one ASID, not for all",
   tagKept: "the ignored top byte of an address is part of what a TLB entry and its invalidation match",
   // Commands and queues.
   illegalCommandsAccepted: "EL2 and EL3 invalidations, ATC_INV, PRI_RESP, RESUME, STALL_TERM, SYNC with CS=3 and SSec=1 on TLBI and SYNC are not CERROR_ILL",

@@ -160,6 +160,13 @@ const reader =
   (field: { readonly at: readonly [number, number] }): number =>
     bits(word(registers, offset), field.at);
 
+const MOST_BASE_BITS = 52;
+/** The address of a base register: bits beyond OAS are RES0 (IHI 0070 section 6.3.24). */
+export const withinOutput = (base: bigint, registers: RegisterFile, quirks: Quirks): bigint => {
+  const bits = quirks.basesBeyondOutput ? MOST_BASE_BITS : addressBits(reader(registers, offsets.IDR5)(Idr5.fields.OAS));
+  return base & ((1n << BigInt(bits)) - 1n);
+};
+
 const LEGAL_SPLITS = new Set([6, 8, 10]);
 /** The shape of the stream table, and its base: aligned to its own size, lower bits taken as 0 (IHI 0070 section 6.3.24). */
 const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, "streamTable" | "log2Size" | "linear" | "split"> => {
@@ -174,7 +181,8 @@ const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, 
   const bytes = twoLevel ? Math.max(log2Size - split, 0) + 3 : log2Size + 6;
   const quirky = twoLevel ? Math.max(5, given - split + 2) : given + 5;
   const aligned = quirks.streamTableHalfAligned ? quirky : bytes;
-  return { streamTable: StrtabBase.get([register64(registers, offsets.STRTAB_BASE)], "ADDR") & ~((1n << BigInt(aligned)) - 1n), log2Size, linear: !twoLevel, split };
+  const base = withinOutput(StrtabBase.get([register64(registers, offsets.STRTAB_BASE)], "ADDR"), registers, quirks);
+  return { streamTable: base & ~((1n << BigInt(aligned)) - 1n), log2Size, linear: !twoLevel, split };
 };
 
 const granulesOf = (registers: RegisterFile): ReadonlySet<Granule> => {

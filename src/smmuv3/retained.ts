@@ -17,7 +17,7 @@ interface Entry {
   readonly tag: Tag;
   readonly kept: Kept;
 }
-const keyOf = ({ vmid, asid }: Tag, input: bigint, granule: Granule, level: number): string => `${vmid} ${asid ?? ""} ${input} ${granule} ${level}`;
+const keyOf = ({ vmid, asid, global }: Tag, input: bigint, granule: Granule, level: number): string => `${vmid} ${global ? "global" : (asid ?? "")} ${input} ${granule} ${level}`;
 
 export interface Retained extends Caches {
   /** What a legal command removes, at once. */
@@ -62,8 +62,10 @@ export const createRetained = (): Retained => {
   const translations = new Map<string, Entry>();
 
   const at = (tag: Tag, granule: Granule, inputBits: number, address: bigint): Kept | undefined => {
+    const everyAsid = { ...tag, global: true } as const;
     for (let level = 4 - Math.floor((inputBits - 4) / (granule - 3)); level <= 3; level++) {
-      const found = translations.get(keyOf(tag, address & ~((1n << levelShift(level, granule)) - 1n), granule, level));
+      const input = address & ~((1n << levelShift(level, granule)) - 1n);
+      const found = translations.get(keyOf(tag, input, granule, level)) ?? (tag.asid === undefined ? undefined : translations.get(keyOf(everyAsid, input, granule, level)));
       if (found !== undefined) return found.kept;
     }
     return undefined;
@@ -78,7 +80,7 @@ export const createRetained = (): Retained => {
       const exact = TTL !== 0n && pages === 1n && granule !== undefined && (stage === 2 || asid !== undefined);
       if (exact && translations.delete(keyOf({ vmid, asid: stage === 2 ? undefined : asid }, named.address, granule, Number(TTL)))) continue;
       if (stage === 2) removeWhere(({ tag, kept }) => tag.asid === undefined && tag.vmid === vmid && holds(kept, named));
-      else removeWhere(({ tag, kept }) => (asid === undefined || tag.asid === asid) && tag.vmid === vmid && holds(kept, named));
+      else removeWhere(({ tag, kept }) => (asid === undefined || tag.asid === asid || tag.global === true) && tag.vmid === vmid && holds(kept, named));
     }
   };
   const removeConfigurations = (goes: (sid: number) => boolean): void => {
@@ -123,7 +125,7 @@ export const createRetained = (): Retained => {
           removeWhere(({ tag }) => !settings.stage2 || (tag.vmid === vmid && tag.asid !== undefined));
           break;
         case "TLBI_NH_ASID":
-          removeWhere(({ tag }) => tag.vmid === vmid && tag.asid === asid);
+          removeWhere(({ tag }) => tag.vmid === vmid && tag.asid === asid && tag.global !== true);
           break;
         case "TLBI_NH_VA":
           invalidateAddress(words, vmid, 1, asid);

@@ -32,10 +32,9 @@ const MOST_SPAN = 11;
 /** The second level that a level-1 descriptor names: its base and number of entries, 0 where it names none. */
 export const secondLevel = (word: bigint, { split, quirks }: Settings): { readonly base: bigint; readonly entries: number } => {
   const span = Number(L1Std.get([word], "Span"));
-  if (quirks.spanDoubled) return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr"), entries: span === 0 ? 0 : 2 ** span };
   // Spans above 11 are reserved and behave as 0; one beyond SPLIT+1 is C_BAD_STREAMID, too (IHI 0070 sections 5.1.1, 7.3.3).
-  if (span === 0 || span > MOST_SPAN || span > split + 1) return { base: 0n, entries: 0 };
-  const entries = 2 ** (span - 1);
+  if (span === 0 || (!quirks.spanDoubled && (span > MOST_SPAN || span > split + 1))) return { base: 0n, entries: 0 };
+  const entries = 2 ** (quirks.spanDoubled ? span : span - 1);
   return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr") & ~(BigInt(entries) * STE_BYTES - 1n), entries };
 };
 

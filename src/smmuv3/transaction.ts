@@ -89,7 +89,7 @@ interface Sought2 {
 const fault2 = (journey: Journey, regime: Stage2, type: EventName, sought: Sought2, ipa = sought.address): never => {
   if (sought.asStage1 !== undefined) return fault(journey, type, { s2: false, class: sought.class, ipa }, sought.asStage1);
   const rnw = sought.class !== "IN" && journey.quirks.tableFetchReads ? { rnw: true } : {};
-  return fault(journey, type, { s2: true, class: sought.class, ipa, ...rnw }, ofStage2(regime));
+  return fault(journey, type, { s2: true, class: sought.class, ipa, ...rnw, tableRead: sought.op === "read" }, ofStage2(regime));
 };
 const external2 = (journey: Journey, fetch: bigint, sought: Sought2): never => {
   if (sought.asStage1 !== undefined) return fail(journey, "F_WALK_EABT", { s2: false, class: sought.class, fetch: sought.address });
@@ -305,13 +305,14 @@ const throughStage1 = (journey: Journey, configured: Stage1Configured): bigint =
   const kept = sought === undefined ? undefined : caches.lookUp(tag, sought, iova);
   if (kept !== undefined) return hit1(journey, configured, kept, iova);
   const leaf = leaf1(journey, configured, half, iova);
+  const kind = leaf.notGlobal || journey.quirks.globalsTagged ? tag : { ...tag, global: true as const };
   const ipa = leaf.output + (iova - leaf.iova);
   if (stage2 === undefined) {
-    caches.keep(tag, joined(iova, leaf, context, undefined));
+    caches.keep(kind, joined(iova, leaf, context, undefined));
     return ipa;
   }
   const inner = leaf2(journey, stage2, { address: ipa, op: transaction.op, class: "IN" });
-  caches.keep(tag, joined(iova, leaf, context, { leaf: inner, regime: stage2 }));
+  caches.keep(kind, joined(iova, leaf, context, { leaf: inner, regime: stage2 }));
   return inner.pa + (ipa - inner.ipa);
 };
 

@@ -56,9 +56,12 @@ const mayExecute = (executeNever: number, privileged: boolean, byPrivilege: bool
   if (!byPrivilege) return executeNever < 2;
   return executeNever === 0 || (executeNever === 1 && !privileged) || (executeNever === 3 && privileged);
 };
-/** Whether stage 2 allows an access. */
+/** Whether stage 2 allows an access. An instruction read asks for execution alone (DDI 0487 J1.1 AArch64.S2CheckPermissions). */
 export const permits2 = (rights: Stage2Rights, executeByPrivilege: boolean, { op, priv, instr }: Asked, quirks: Quirks = {}): boolean =>
-  rights[op] && (op === "write" || instr !== true || quirks.privilegedDataOnly === true || mayExecute(rights.executeNever, priv === true, executeByPrivilege));
+  op === "read" && instr === true && quirks.privilegedDataOnly !== true ? mayExecute(rights.executeNever, priv === true, executeByPrivilege) : rights[op];
+/** Whether some transaction may read: as data, or as an instruction of whatever privilege. */
+export const readable2 = (rights: Stage2Rights, executeByPrivilege: boolean): boolean =>
+  rights.read || mayExecute(rights.executeNever, true, executeByPrivilege) || mayExecute(rights.executeNever, false, executeByPrivilege);
 
 /** A leaf that stage 2 found. */
 export interface Leaf2 {
