@@ -15,6 +15,11 @@ export interface Transaction {
   readonly priv?: boolean;
   /** Instruction fetch. */
   readonly instr?: boolean;
+  /**
+   * PCIe ATS: `request` asks for a translation to keep in the device; `translated` says that the address is one, and the
+   * SMMU sees to it only as far as it is told to (IHI 0070 section 3.9.1).
+   */
+  readonly ats?: "request" | "translated";
 }
 
 /** An event record (IHI 0070 "Event records"), with only the fields that its type defines. */
@@ -39,3 +44,14 @@ export type Outcome =
   | { readonly result: "abort"; readonly event?: EventRecord; readonly raz?: true }
   /** Held until software resumes or terminates it by the tag in the event. */
   | { readonly result: "stall"; readonly event: EventRecord };
+
+/** The answer to an ATS translation request; what the device keeps of it is outside the SMMU. */
+export interface Completion {
+  readonly result: "completion";
+  readonly status: "success" | "unsupported-request" | "completer-abort";
+  /** Where `read` or `write` is granted: the address that the device may use, an IPA under split-stage ATS. */
+  readonly pa?: bigint;
+  readonly read?: boolean;
+  readonly write?: boolean;
+  readonly event?: EventRecord;
+}

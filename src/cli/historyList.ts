@@ -2,7 +2,7 @@
 import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
-import { hex } from "../base/words.ts";
+import { hex, PAGE_BYTES } from "../base/words.ts";
 import type { HistoryStep } from "../smmuv3/history.ts";
 import { readTransaction } from "./transactionList.ts";
 
@@ -13,12 +13,25 @@ const store = Schema.Struct({ store: Schema.Struct({ addr: hexText(64), value64:
 const command = Schema.Struct({ command: Schema.Tuple([hexText(64), hexText(64)]) });
 const register = Schema.Struct({ register: Schema.Struct({ offset: hexText(20), value: hexText(64), size: Schema.Literals([4, 8]) }) });
 const transaction = Schema.Struct({ transaction: Schema.Unknown });
-const line = Schema.Union([store, command, register, transaction]);
+const pageRequest = Schema.Struct({
+  pageRequest: Schema.Struct({
+    sid: hexText(32),
+    ssid: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xf_ffff }))),
+    address: hexText(64),
+    read: Schema.Boolean,
+    write: Schema.Boolean,
+    execute: Schema.optionalKey(Schema.Boolean),
+    priv: Schema.optionalKey(Schema.Boolean),
+    last: Schema.Boolean,
+    group: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 511 })),
+  }),
+});
+const line = Schema.Union([store, command, register, transaction, pageRequest]);
 const decode = Schema.decodeUnknownResult(line);
 
 /** What is wrong with a line is shown up to here. */
 const SHOWN = 300;
-const HINT = 'a line is {"store": {"addr", "value64"}}, {"command": ["0xdw0", "0xdw1"]}, {"register": {"offset", "value", "size": 4 or 8}} or {"transaction": {…}}';
+const HINT = 'a line is {"store": {"addr", "value64"}}, {"command": ["0xdw0", "0xdw1"]}, {"register": {"offset", "value", "size": 4 or 8}} {"transaction": {…}} or {"pageRequest": {…}}';
 const fault = (message: string, file: string, at: number, hint = HINT): Diagnostic => ({ id: "bad-history", severity: "error", message, place: { file, line: at }, hint });
 const told = (error: unknown): string =>
   String(error)
@@ -47,6 +60,10 @@ const stepOf = (text: string, file: string, at: number): HistoryStep | Diagnosti
   if ("transaction" in step) {
     const read = readTransaction(step.transaction, file, at);
     return "id" in read ? read : { kind: "transaction", transaction: read };
+  }
+  if ("pageRequest" in step) {
+    const { sid, address, ...rest } = step.pageRequest;
+    return number(address) % PAGE_BYTES === 0n ? { kind: "pageRequest", request: { sid: Number(sid), address: number(address), ...rest } } : fault(`${address} is not the address of a page`, file, at);
   }
   const { size } = step.register;
   const [offset, value] = [Number(step.register.offset), number(step.register.value)];

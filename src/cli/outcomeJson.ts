@@ -29,6 +29,16 @@ export const outcomeJson = (outcome: HistoryOutcome): Readonly<Record<string, un
       return { result: "ok", pa: hex(outcome.pa), ...resumed };
     case "unsupported":
       return { result: "unsupported", why: outcome.why, ...resumed };
+    case "completion": {
+      const { status, pa, read, write, event } = outcome;
+      return { result: "completion", status, ...(pa === undefined ? {} : { pa: hex(pa) }), ...(read === undefined ? {} : { read, write }), ...(event === undefined ? {} : { event: eventJson(event) }), ...resumed };
+    }
+    case "queued":
+      return { result: "queued", raw: outcome.raw.map(hex) };
+    case "auto-response":
+      return { result: "auto-response", code: outcome.code };
+    case "discarded":
+      return { result: "discarded" };
     case "stall":
       return { result: "stall", event: eventJson(outcome.event), ...resumed };
     default:

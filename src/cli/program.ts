@@ -87,9 +87,9 @@ const replay = Command.make(
   ({ spec: file, trace, whole, json: asJson }) => perform(async () => (await import("./commands/replay.ts")).replay(file, trace, whole, asJson)),
 ).pipe(Command.withDescription("Run a trace again, in milliseconds"));
 
-const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "trace"]).pipe(Argument.withDescription("spec or trace")) }, ({ name }) =>
+const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "trace", "decoding"]).pipe(Argument.withDescription("spec, trace or decoding")) }, ({ name }) =>
   perform(async () => (await import("./commands/schema.ts")).schema(name)),
-).pipe(Command.withDescription("The JSON Schema of a system spec or a trace"));
+).pipe(Command.withDescription("The JSON Schema of a system spec, a trace, or what decode prints"));
 
 const translateFlags = {
   snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")),
@@ -112,6 +112,10 @@ const translate = Command.make("translate", translateFlags, ({ snapshot, transac
   ),
 ).pipe(Command.withDescription("What an SMMU in a snapshot answers to transactions, or to a history, as JSON lines"));
 
+const decode = Command.make("decode", { snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")), json }, ({ snapshot, json: asJson }) =>
+  perform(async () => (await import("./commands/decode.ts")).decode(snapshot, asJson)),
+).pipe(Command.withDescription("What the registers and memory of an SMMU say: streams, address spaces, queues"));
+
 const start = Command.make(
   "start",
   { out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder to write into"), Flag.withDefault("out/one-driver")) },
@@ -120,7 +124,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, translate, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, decode, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

@@ -13,12 +13,13 @@ const line = Schema.Struct({
   size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number(PAGE_BYTES) })),
   priv: Schema.optionalKey(Schema.Boolean),
   instr: Schema.optionalKey(Schema.Boolean),
+  ats: Schema.optionalKey(Schema.Literals(["request", "translated"])),
 });
 const decode = Schema.decodeUnknownResult(line);
 
 /** What is wrong with a line is shown up to here. */
 const SHOWN = 300;
-const HINT = 'a line is {"sid": "0x10", "op": "read", "iova": "0x1000", "size": 4}, with "ssid", "priv" and "instr" where the device sends them';
+const HINT = 'a line is {"sid": "0x10", "op": "read", "iova": "0x1000", "size": 4}, with "ssid", "priv", "instr" and "ats" where the device sends them';
 const fault = (message: string, file: string, at: number, hint = HINT): Diagnostic => ({ id: "bad-transaction", severity: "error", message, place: { file, line: at }, hint });
 
 /** A value as a transaction, or what is wrong with it; `at` is its line. */

@@ -9,6 +9,7 @@ import { iova } from "../base/words.ts";
 import { type Caches, noCaches } from "./caches.ts";
 import type { History, HistoryStep } from "./history.ts";
 import { illegalCommand, nameOf } from "./invalidate.ts";
+import { discarded, entryOf, type PageRequest, type PageRequestOutcome } from "./pageRequests.ts";
 import { entryAddress, isEmpty, isFull, next, queueOf } from "./queue.ts";
 import type { Quirks } from "./quirks.ts";
 import { type RegisterFile, type Settings, setRegister, settingsOf, writeRegister } from "./registers.ts";
@@ -25,7 +26,8 @@ export type HistoryOutcome =
   /** A command that was not executed, since the queue had stopped. */
   | { readonly result: "not-consumed" }
   /** A stalled transaction went on, by RESUME or STALL_TERM. */
-  | Resumed;
+  | Resumed
+  | PageRequestOutcome;
 
 export interface DeviceOptions {
   readonly registers: RegisterFile;
@@ -47,6 +49,7 @@ const CERROR_ABT = 2;
 const bitOf = (field: { readonly at: readonly [number, number] }): number => (1 << field.at[1]) >>> 0;
 const CMDQ_ERR = bitOf(Gerror.fields.CMDQ_ERR);
 const EVENTQ_ABT_ERR = bitOf(Gerror.fields.EVENTQ_ABT_ERR);
+const PRIQ_ABT_ERR = bitOf(Gerror.fields.PRIQ_ABT_ERR);
 const OVFLG = bitOf(EventqProd.fields.OVFLG);
 /** Bytes of an access that the quirk `eventPerWord` records one by one. */
 const PIECE = 4;
@@ -130,11 +133,33 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
       if (held.result === "stall" && !record(held.event)) waiting.push(held.event);
       return held;
     }
-    if (translation.result !== "abort" || translation.event === undefined) return translation;
+    if ((translation.result !== "abort" && translation.result !== "completion") || translation.event === undefined) return translation;
     const { event, ...silent } = translation;
     const recorded = record(event);
     if (quirks.eventPerWord) recordPieces(transaction);
     return recorded ? translation : silent;
+  };
+
+  // Page requests.
+
+  /** A request goes into the queue, or is answered at once (IHI 0070 sections 8.1, 8.2). */
+  const request = (asked: PageRequest): PageRequestOutcome => {
+    if (!settings.pri || !on("PRIQEN") || !settings.enabled || active(PRIQ_ABT_ERR)) return discarded(asked, "failure");
+    const produced = value(offsets.PRIQ_PROD);
+    // Unlike an event queue's, an overflow keeps everything out until it is acknowledged.
+    if (((produced ^ value(offsets.PRIQ_CONS)) & OVFLG) !== 0) return discarded(asked, "success");
+    const queue = queueOf("PRIQ", registers, quirks);
+    if (isFull(queue)) {
+      set(offsets.PRIQ_PROD, produced ^ OVFLG);
+      return discarded(asked, "success");
+    }
+    const raw = entryOf(asked);
+    if (!storeWords(entryAddress(queue, queue.produced), raw)) {
+      raise(PRIQ_ABT_ERR);
+      return discarded(asked, "failure");
+    }
+    set(offsets.PRIQ_PROD, ((produced & OVFLG) | next(queue, queue.produced)) >>> 0);
+    return { result: "queued", raw };
   };
 
   // Commands.
@@ -177,6 +202,8 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
         return consume();
       case "command":
         return active(CMDQ_ERR) ? [{ result: "not-consumed" }] : execute(happens.words);
+      case "pageRequest":
+        return [request(happens.request)];
       default:
         return [transact(happens.transaction)];
     }

@@ -1,6 +1,6 @@
 /** Event records: which are recorded, with which fields, and their 32 bytes (IHI 0070 section 7.3 "Event records"). */
 import type { EventRecord, Transaction } from "../base/transaction.ts";
-import { Event, type EventField, eventFields, type EventName } from "../../specs/smmuv3/event.ts";
+import { Event, EventAtsRequest, type EventField, eventFields, type EventName } from "../../specs/smmuv3/event.ts";
 import type { Quirks } from "./quirks.ts";
 
 /** What a fault knows besides the transaction. */
@@ -41,7 +41,10 @@ const encoded = (type: EventName, transaction: Transaction, detail: FaultDetail,
   const has = (field: EventField): boolean => eventFields[type]?.includes(field) === true;
   const { ssid, iova } = transaction;
   const moved = type === "F_CD_FETCH" && quirks.contextFetchAddressMoved === true;
-  return Event.encode({
+  const { op, priv, instr } = transaction;
+  // A request always asks to read.
+  const asked = type === "F_BAD_ATS_TREQ" ? EventAtsRequest.encode({ R: 1n, W: BigInt(op === "write"), X: BigInt(instr === true), P: BigInt(priv === true), Span: 1n }) : [];
+  const words = Event.encode({
     Type: type,
     SID: BigInt(transaction.sid),
     ...(ssid === undefined || !has("ssid") ? {} : { SSID: BigInt(ssid) }),
@@ -55,6 +58,7 @@ const encoded = (type: EventName, transaction: Transaction, detail: FaultDetail,
     ...(has("iova") ? { InputAddr: has("span") ? iova & ~0xfffn : iova } : {}),
     ...(moved ? { InputAddr: detail.fetch ?? 0n } : {}),
   });
+  return words.map((word, at) => word | (asked[at] ?? 0n));
 };
 
 /** The record of an event, with exactly the fields that its type defines. `transaction` has its attributes after the STE's overrides. */

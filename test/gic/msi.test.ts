@@ -27,7 +27,7 @@ const through = (steps: readonly Step[], address: bigint, data: number, sid = A)
   const machine = machineOf({ cacheMode: "none" });
   const { op, iova: at, size } = msiWrite(streamId(sid), iova(address));
   const outcome = ask(machine.executeAll(machine.start, [...boot(), ...steps]), sid, at, { op, size });
-  if (outcome.result === "unsupported") throw new Error(outcome.why);
+  if (outcome.result === "unsupported" || outcome.result === "completion") throw new Error(outcome.result);
   return msiOf(outcome, data, sid, placed);
 };
 const told = (msi: Msi): string => {

@@ -98,6 +98,8 @@ const refusal = (step: HistoryStep, pileUp: boolean): string | undefined => {
       if (pileUp && offset === offsets.EVENTQ_CONS) return undefined;
       return offset >= offsets.CMDQ_BASE && offset < offsets.EVENTQ_IRQ_CFG0 ? `register ${hex(step.offset)} belongs to the player's queues` : undefined;
     }
+    case "pageRequest":
+      return "QEMU has no page requests";
     case "transaction": {
       const { sid, ssid, size, iova, priv, instr } = step.transaction;
       if (!devices.has(sid)) return `there is no device of stream ${hex(sid)}: ${SIDS.map(hex).join(", ")}`;
@@ -237,7 +239,7 @@ export const startPlayer = async (program: string, { stage }: PlayerOptions = {}
         send(writeq(step.addr, step.value));
       } else if (step.kind === "command") commands.put(step.words, (outcome) => outcomes.push(outcome));
       else if (step.kind === "register") await writeRegister(step.offset & ~PAGE_1, step.value, step.size);
-      else outcomes.push(await transact(step.transaction));
+      else if (step.kind === "transaction") outcomes.push(await transact(step.transaction));
     }
     await flush();
     return outcomes;

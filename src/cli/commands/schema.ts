@@ -1,13 +1,21 @@
 /** `cofferdam schema NAME`: the JSON Schema of a file that people write or programs read. */
 import * as Schema from "effect/Schema";
 import { specJsonSchema } from "../../system/spec.ts";
+import { decodingSchema } from "../decodingSchema.ts";
 import { traceSchema } from "../traceFile.ts";
 
-const traceJsonSchema = (): object => {
-  const { schema, definitions } = Schema.toJsonSchemaDocument(traceSchema, { onExcessProperty: "error" });
+const jsonSchemaOf = (of: Schema.Top): object => {
+  const { schema, definitions } = Schema.toJsonSchemaDocument(of, { onExcessProperty: "error" });
   return { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema, ...(Object.keys(definitions).length === 0 ? {} : { $defs: definitions }) };
 };
 
-export const schema = (name: "spec" | "trace"): void => {
-  process.stdout.write(`${JSON.stringify(name === "spec" ? specJsonSchema() : traceJsonSchema(), undefined, 2)}\n`);
+type SchemaName = "spec" | "trace" | "decoding";
+const schemas: Readonly<Record<SchemaName, () => object>> = {
+  spec: specJsonSchema,
+  trace: () => jsonSchemaOf(traceSchema),
+  decoding: () => jsonSchemaOf(decodingSchema),
+};
+
+export const schema = (name: SchemaName): void => {
+  process.stdout.write(`${JSON.stringify(schemas[name](), undefined, 2)}\n`);
 };
