@@ -21,6 +21,8 @@ export interface Stage2 {
   readonly startLevel: number;
   /** The effective S2PS. */
   readonly outputBits: number;
+  /** Output addresses of 52 bits are implemented (OAS): how 64 KiB descriptors are read, whatever S2PS says. */
+  readonly wide: boolean;
   /** An access flag of 0 is no fault. */
   readonly ignoreAccessFlag: boolean;
   /** XN[1:0] tells privileged from unprivileged execution. */
@@ -144,7 +146,7 @@ const sizeFault = (ste: Values, granule: Granule, settings: Settings): string | 
 };
 
 const formatFault = (ste: Values, settings: Settings): string | undefined => {
-  if (ste.S2AA64 === 0n) return settings.aarch32 ? undefined : "S2AA64=0, but AArch32 tables are not implemented";
+  if (ste.S2AA64 === 0n) return "S2AA64=0, but AArch32 tables are not implemented";
   if (!settings.aarch64) return "S2AA64=1, but AArch64 tables are not implemented";
   if (ste.S2ENDI === 1n && settings.tableEndian === 2) return "S2ENDI=1, but tables are little-endian here";
   return ste.S2ENDI === 0n && settings.tableEndian === 3 ? "S2ENDI=0, but tables are big-endian here" : undefined;
@@ -152,6 +154,7 @@ const formatFault = (ste: Values, settings: Settings): string | undefined => {
 const updateFault = (ste: Values, settings: Settings): string | undefined => {
   if (settings.quirks.hardwareUpdateIgnored) return undefined;
   if ((ste.S2HA === 1n || ste.S2HD === 1n) && settings.hardwareUpdate < 1) return "hardware update of tables is not implemented";
+  if (ste.S2HAFT === 1n && ste.S2HA === 0n && settings.hardwareUpdate === 3) return "S2HAFT=1 needs S2HA=1";
   return ste.S2HD === 1n && settings.hardwareUpdate < 2 ? "hardware management of the dirty state is not implemented" : undefined;
 };
 
@@ -166,7 +169,7 @@ const stage2Fault = (ste: Values, settings: Settings): string | undefined => {
   if (ste.S2S === 1n && settings.stallModel === 1) return "S2S=1, but faults cannot stall here";
   if (ste.S2S === 0n && settings.stallModel === 2) return "S2S=0, but faults must stall here";
   const why = formatFault(ste, settings) ?? updateFault(ste, settings);
-  if (why !== undefined || ste.S2AA64 === 0n) return why;
+  if (why !== undefined) return why;
   const granule = GRANULES[number(ste, "S2TG")];
   if (granule === undefined || !settings.granules.has(granule)) return `S2TG=${number(ste, "S2TG")} is reserved or not implemented`;
   const base = base2(ste, settings);
@@ -179,11 +182,14 @@ const vmidFault = (ste: Values, settings: Settings): string | undefined => {
   return !ignored && !settings.vmid16 && ste.S2VMID > 0xffn ? `S2VMID=${ste.S2VMID} has more than 8 bits` : undefined;
 };
 
+const partitionFault = (ste: Values, settings: Settings): string | undefined =>
+  settings.mpam && ste.Config === "nested" && ste.S1MPAM === 1n && ste.VMSPtr >> BigInt(settings.outputBits) !== 0n ? `VMSPtr=0x${ste.VMSPtr.toString(16)} is beyond ${settings.outputBits} bits` : undefined;
+
 const translatingFault = (ste: Values, settings: Settings): string | undefined => {
   if (hasStage1(ste) && !settings.stage1) return "stage 1 is not implemented";
   if (hasStage2(ste) && !settings.stage2) return "stage 2 is not implemented";
   if (worldUsed(ste, settings) && (number(ste, "STRW") & 1) === 1) return `reserved STRW=${number(ste, "STRW")}`;
-  return atsFault(ste, settings) ?? stage1Fault(ste, settings) ?? (hasStage2(ste) ? stage2Fault(ste, settings) : undefined) ?? vmidFault(ste, settings);
+  return atsFault(ste, settings) ?? stage1Fault(ste, settings) ?? (hasStage2(ste) ? stage2Fault(ste, settings) : undefined) ?? vmidFault(ste, settings) ?? partitionFault(ste, settings);
 };
 
 /** The root is aligned to its size, to 64 bytes at least with 52-bit addresses; lower bits are taken as 0. */
@@ -207,6 +213,7 @@ const stage2Of = (ste: Values, settings: Settings): Stage2 => {
     inputBits,
     startLevel,
     outputBits,
+    wide: settings.outputBits === 52,
     ignoreAccessFlag: ste.S2AFFD === 1n,
     executeByPrivilege: settings.executeByPrivilege,
     recorded: ste.S2R === 1n,
@@ -239,12 +246,24 @@ const contextsOf = (ste: Values, settings: Settings): ContextTable => {
   };
 };
 
+/** What an entry asks for that this model does not do; it is not judged any further then. */
+const notModelled = (ste: Values, settings: Settings): string | undefined => {
+  if (!hasStage2(ste)) return undefined;
+  const { wideSmallGranules, indirection, hardwareUpdate, quirks } = settings;
+  if (quirks.endsItself && settings.stage2 && ste.S2AA64 === 0n) return "S2AA64=0: QEMU 10.0 ends itself here";
+  if (settings.aarch32 && ste.S2AA64 === 0n) return "S2AA64=0: AArch32 tables are not modelled";
+  if (wideSmallGranules && ste.S2DS === 1n) return "S2DS=1: 52-bit addresses at 4 and 16 KiB are not modelled";
+  if (indirection.stage2 && ste.S2PIE === 1n) return "S2PIE=1: permission indirection is not modelled";
+  if (indirection.overlay && ste.S2POE === 1n) return "S2POE=1: permission overlays are not modelled";
+  return hardwareUpdate === 3 && ste.S2HA === 1n && ste.S2HAFT === 1n ? "S2HAFT=1: hardware updates of table descriptors are not modelled" : undefined;
+};
+
 const translating = (words: readonly bigint[], settings: Settings): Configuration => {
   const ste = Ste.decode(words);
-  if (settings.quirks.endsItself && settings.stage2 && hasStage2(ste) && ste.S2AA64 === 0n) return { class: "unsupported", why: "S2AA64=0: QEMU 10.0 ends itself here" };
+  const beyondModel = notModelled(ste, settings);
+  if (beyondModel !== undefined) return { class: "unsupported", why: beyondModel };
   const why = translatingFault(ste, settings);
   if (why !== undefined) return { class: "illegal", why };
-  if (hasStage2(ste) && ste.S2AA64 === 0n) return { class: "unsupported", why: "S2AA64=0: AArch32 tables are not modelled" };
   const stage2 = hasStage2(ste) ? stage2Of(ste, settings) : undefined;
   if (!hasStage1(ste)) return stage2!;
   return { class: "stage1", vmid: settings.stage2 ? Number(ste.S2VMID) : 0, contexts: contextsOf(ste, settings), ...(stage2 === undefined ? {} : { stage2 }) };

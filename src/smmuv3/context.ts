@@ -22,6 +22,8 @@ export interface Half {
   /** TTB as it stands. */
   readonly base: bigint;
   readonly outputBits: number;
+  /** Output addresses of 52 bits are implemented (OAS): how 64 KiB descriptors are read, whatever IPS says. */
+  readonly wide: boolean;
   /** Table descriptors do not limit what is below them (HAD). */
   readonly hierarchyIgnored: boolean;
   /** Unprivileged accesses fault (E0PD). */
@@ -112,6 +114,7 @@ const formatFault = (cd: Values, table: ContextTable, settings: Settings): strin
   if (cd.AA64 === 0n) return settings.aarch32 && table.world !== "EL2-E2H" ? undefined : "AA64=0, but AArch32 tables are not implemented";
   if (!settings.aarch64) return "AA64=1, but AArch64 tables are not implemented";
   if ((cd.HA === 1n || cd.HD === 1n) && settings.hardwareUpdate < 1) return "hardware update of tables is not implemented";
+  if (cd.HAFT === 1n && cd.HA === 0n && settings.hardwareUpdate === 3) return "HAFT=1 needs HA=1";
   if (cd.HD === 1n && settings.hardwareUpdate < 2) return "hardware management of the dirty state is not implemented";
   return cd.ASID > 0xffn && !settings.asid16 && table.world !== "EL2" ? `ASID=${cd.ASID} has more than 8 bits` : undefined;
 };
@@ -123,7 +126,7 @@ const rootOf = (base: bigint, inputBits: number, granule: Granule, outputBits: n
   return base & ~((outputBits === 52 && bytes < 64n ? 64n : bytes) - 1n);
 };
 
-const halfOf = (cd: Values, half: 0 | 1, settings: Settings): Half => {
+const halfOf = (cd: Values, world: StreamWorld, half: 0 | 1, settings: Settings): Half => {
   const granule = granuleOf(cd, half)!;
   const inputBits = inputBitsOf(cd, half);
   const base = baseOf(cd, half, settings);
@@ -135,8 +138,9 @@ const halfOf = (cd: Values, half: 0 | 1, settings: Settings): Half => {
     root: rootOf(base, inputBits, granule, outputBits),
     base,
     outputBits,
+    wide: settings.outputBits === 52,
     hierarchyIgnored: settings.hierarchyOff && (half === 0 ? cd.HAD0 : cd.HAD1) === 1n,
-    unprivilegedDenied: settings.unprivilegedDenied && !settings.quirks.privilegedDataOnly && (half === 0 ? cd.E0PD0 : cd.E0PD1) === 1n,
+    unprivilegedDenied: settings.unprivilegedDenied && world !== "EL2" && !settings.quirks.privilegedDataOnly && (half === 0 ? cd.E0PD0 : cd.E0PD1) === 1n,
   };
 };
 
@@ -155,13 +159,22 @@ export type AfterHalf = (half: Half, which: 0 | 1) => boolean;
 /** The largest CD.IPS that QEMU 10.0 knows. */
 const MOST_IPS = 5;
 
+/** What a descriptor asks for that this model does not do; what lies in its halves is not judged then. */
+const notModelled = (cd: Values, { quirks, hardwareUpdate, wideSmallGranules, indirection }: Settings): string | undefined => {
+  if (quirks.endsItself && number(cd, "IPS") > MOST_IPS) return `IPS=${number(cd, "IPS")}: QEMU 10.0 ends itself here`;
+  if (cd.AA64 === 0n) return "AA64=0: AArch32 tables are not modelled";
+  if (wideSmallGranules && cd.DS === 1n) return "DS=1: 52-bit addresses at 4 and 16 KiB are not modelled";
+  if (indirection.stage1 && cd.PIE === 1n) return "PIE=1: permission indirection is not modelled";
+  return hardwareUpdate === 3 && cd.HA === 1n && cd.HAFT === 1n ? "HAFT=1: hardware updates of table descriptors are not modelled" : undefined;
+};
+
 /** The meaning of eight words as a context descriptor of a stream; undefined where `afterHalf` stopped it. */
 export const contextOf = (words: readonly bigint[], table: ContextTable, settings: Settings, afterHalf: AfterHalf = () => true): ContextMeaning | undefined => {
   const cd = Cd.decode(words);
   const why = contextFault(cd, table, settings);
   if (why !== undefined) return { class: "illegal", why };
-  if (settings.quirks.endsItself && number(cd, "IPS") > MOST_IPS) return { class: "unsupported", why: `IPS=${number(cd, "IPS")}: QEMU 10.0 ends itself here` };
-  if (cd.AA64 === 0n) return { class: "unsupported", why: "AA64=0: AArch32 tables are not modelled" };
+  const beyondModel = notModelled(cd, settings);
+  if (beyondModel !== undefined) return { class: "unsupported", why: beyondModel };
   const halves: (Half | undefined)[] = [];
   for (const which of [0, 1] as const) {
     if (!walks(cd, table.world, which)) {
@@ -170,7 +183,7 @@ export const contextOf = (words: readonly bigint[], table: ContextTable, setting
     }
     const fault = endiannessFault(cd, settings) ?? halfFault(cd, which, settings);
     if (fault !== undefined) return { class: "illegal", why: fault };
-    const half = halfOf(cd, which, settings);
+    const half = halfOf(cd, table.world, which, settings);
     if (!afterHalf(half, which)) return undefined;
     halves.push(half);
   }

@@ -133,6 +133,10 @@ export interface Settings {
   readonly granules: ReadonlySet<Granule>;
   /** Tables of up to 52 bits of input at 64 KiB (IDR5.VAX). */
   readonly wideInput: boolean;
+  /** 52-bit addresses at the smaller granules (IDR5.DS). */
+  readonly wideSmallGranules: boolean;
+  /** Permissions by indirection or overlay (IDR3.S1PI, S2PI, S2PO). */
+  readonly indirection: { readonly stage1: boolean; readonly stage2: boolean; readonly overlay: boolean };
   /** Small translation tables (IDR3.STT). */
   readonly smallTables: boolean;
   /** Stage 2 can deny execution by privilege (IDR3.XNX). */
@@ -227,6 +231,8 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     hardwareUpdate: idr0(Idr0.fields.HTTU),
     granules: granulesOf(registers),
     wideInput: idr5(Idr5.fields.VAX) !== 0,
+    wideSmallGranules: idr5(Idr5.fields.DS) === 1,
+    indirection: { stage1: has("S1PI"), stage2: has("S2PI"), overlay: has("S2PO") },
     smallTables: has("STT"),
     executeByPrivilege: has("XNX"),
     hierarchyOff: has("HAD"),

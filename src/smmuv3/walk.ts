@@ -35,7 +35,7 @@ const below = (bits: bigint): bigint => (1n << bits) - 1n;
 const AF = 1n << 10n;
 const READ_ONLY = 1n << 7n;
 
-export const formOf = ({ granule, outputBits }: { readonly granule: Granule; readonly outputBits: number }): Form => ({ granule, wide: outputBits === 52 });
+export const formOf = ({ granule, wide }: Form): Form => ({ granule, wide });
 const wordAt = (read: Read, at: bigint, bigEndian: boolean): bigint | undefined => {
   const value = read(at);
   return value === undefined || !bigEndian ? value : byteSwapped(value);
@@ -143,14 +143,17 @@ export interface Stage1Rights {
   readonly unprivileged: boolean;
   readonly privilegedExecuteNever: boolean;
   readonly unprivilegedExecuteNever: boolean;
+  /** Writable as soon as it is written (DBM): counts as writable where that forbids execution. */
+  readonly writableClean: boolean;
 }
 /** What of a context decides about rights; part of what is kept, since rights are judged at a TLB hit, too. */
 export type Regime1 = Pick<Context, "world" | "writableNeverExecutes" | "privilegedNever">;
 
 const mayFetch = (rights: Stage1Rights, { world, writableNeverExecutes }: Regime1, privileged: boolean): boolean => {
-  if (world === "EL2") return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && !rights.readOnly);
-  const unprivilegedWrites = rights.unprivileged && !rights.readOnly;
-  if (privileged) return !rights.privilegedExecuteNever && !unprivilegedWrites && !(writableNeverExecutes && !rights.readOnly);
+  const writable = !rights.readOnly || rights.writableClean;
+  if (world === "EL2") return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && writable);
+  const unprivilegedWrites = rights.unprivileged && writable;
+  if (privileged) return !rights.privilegedExecuteNever && !unprivilegedWrites && !(writableNeverExecutes && writable);
   return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && unprivilegedWrites);
 };
 /** Whether stage 1 allows an access (DDI 0487 section D8.4 "Memory access control"). A write is data, whatever it says. */
@@ -217,10 +220,11 @@ const updated1 = (value: bigint, leaf: Stage1Leaf, context: Context, { op }: Ask
 };
 
 /** Rights as they are judged and kept; a quirk leaves the tables' out, having judged them on the way. */
-const rightsOf = (leaf: Stage1Leaf, readOnly: boolean, above: Hierarchy, quirks: Quirks): Stage1Rights =>
+const rightsOf = (leaf: Stage1Leaf, readOnly: boolean, above: Hierarchy, context: Context, quirks: Quirks): Stage1Rights =>
   quirks.tableRightsNotKept
-    ? { ...leaf, readOnly }
+    ? { ...leaf, readOnly, writableClean: false }
     : {
+        writableClean: leaf.dirtyModifier && context.setsDirtyState && !above.readOnly,
         readOnly: readOnly || above.readOnly,
         unprivileged: leaf.unprivileged && !above.noUnprivileged,
         privilegedExecuteNever: leaf.privilegedExecuteNever || above.privilegedExecuteNever,
@@ -266,7 +270,7 @@ export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigi
     }
     const leaf = stage1Leaf(value);
     const { readOnly, value: now } = updated1(value, leaf, context, asked, above.readOnly);
-    const rights = rightsOf(leaf, readOnly, above, quirks);
+    const rights = rightsOf(leaf, readOnly, above, context, quirks);
     const access: LeafFault = leaf.accessed || context.ignoreAccessFlag || context.setsAccessFlag ? undefined : "F_ACCESS";
     const fault = firstOf(size, access, permits1(rights, context, asked, quirks) ? undefined : "F_PERMISSION", quirks);
     if (fault !== undefined) return { result: "fault", fault, via };
