@@ -25,7 +25,7 @@ export const travelTranslated = (journey: Journey): bigint => {
   const { read, settings, transaction } = journey;
   if (!settings.enabled) return forbidden(journey);
   if (!settings.atsChecked) return asItIs(journey);
-  const entry = entryOf(read, settings, transaction.sid);
+  const entry = entryOf(read, settings, transaction.sid, journey.caches.fetched);
   journey.via.push(...entry.via);
   // Errors of configuration abort without an event, unless CR2.REC_CFG_ATS asks for one; this model has it 0.
   if (entry.result !== "ok") return refuse(journey);
@@ -54,7 +54,7 @@ const ended = (journey: Journey, status: Completion["status"], type?: EventName)
 /** The effective EATS of a stream; "abort" for Config=0xx, "error" where there is no legal entry. */
 const atsOf = (journey: Journey): number | "abort" | "error" => {
   const { read, settings, transaction } = journey;
-  const entry = entryOf(read, settings, transaction.sid);
+  const entry = entryOf(read, settings, transaction.sid, journey.caches.fetched);
   journey.via.push(...entry.via);
   if (entry.result !== "ok") return "error";
   const configuration = configurationOf(entry.words, settings);

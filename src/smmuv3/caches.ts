@@ -2,9 +2,9 @@
  * What an SMMU may keep between transactions, as the hooks that one transaction asks (design D6). Without hooks nothing is
  * kept. `retained.ts` keeps everything until it is invalidated, as QEMU does; `mayHistory.ts` tries whatever could be kept.
  */
-import type { Context } from "./context.ts";
-import type { Configuration, Overrides, Stage1, Stage2 } from "./configuration.ts";
-import type { Granule, Stage2Rights } from "./descriptor.ts";
+import type { Overrides, Stage1, Stage2 } from "./configuration.ts";
+import type { Context, Half } from "./context.ts";
+import type { Granule, Hierarchy, Stage2Rights } from "./descriptor.ts";
 import type { Regime1, Stage1Rights, Via } from "./walk.ts";
 
 /** What the stream table entry and the context descriptor of a transaction say together. */
@@ -21,7 +21,6 @@ export type Configured =
       readonly via: readonly Via[];
       readonly overrides: Overrides;
     };
-export type { Configuration };
 
 /** Whose translation is kept. */
 export interface Tag {
@@ -30,6 +29,8 @@ export interface Tag {
   readonly asid: number | undefined;
   /** Kept for every ASID of the VMID (nG=0). */
   readonly global?: true;
+  /** The StreamWorld, where it is not EL1; the VMID counts in EL1 alone. */
+  readonly world?: "EL2" | "EL2-E2H";
 }
 /** A kept translation: of stage 1, of stage 2, or of both together. */
 export interface Kept {
@@ -44,6 +45,8 @@ export interface Kept {
   readonly stage2?: { readonly rights: Stage2Rights; readonly executeByPrivilege: boolean };
   /** First IPA, where both stages translate. */
   readonly ipa?: bigint;
+  /** Of stage 1: for every ASID (nG=0). */
+  readonly global?: true;
   readonly via: readonly Via[];
 }
 /** Where in a TLB an address is looked for. */
@@ -54,11 +57,41 @@ export interface Sought {
   readonly stage2Granule?: Granule;
 }
 
+/** A configuration structure that is fetched. */
+export interface Structure {
+  readonly kind: "L1STD" | "STE" | "L1CD" | "CD";
+  readonly sid: number;
+  /** Of a CD its SubstreamID, of first levels the index into them; 0 of an STE. */
+  readonly index: number;
+  readonly addr: bigint;
+}
+/** Where a walk begins below its root, by a table descriptor that was kept. */
+export interface Begin {
+  readonly level: number;
+  readonly table: bigint;
+  readonly above: Hierarchy;
+  readonly via: Via;
+}
+/** What a walk meets that may be kept. */
+export interface Trail {
+  readonly begin?: Begin;
+  /** A table descriptor at `level`; the table is one level further. */
+  readonly table: (level: number, next: bigint, above: Hierarchy, via: Via) => void;
+  /** The descriptor at physical address `at` that ended the walk, leaf or not: its neighbours may be marked contiguous. */
+  readonly last: (level: number, at: bigint, above: Hierarchy) => void;
+}
+/** Whose walk it is. */
+export type Walker = { readonly stage: 1; readonly tag: Tag; readonly context: Context; readonly half: Half } | { readonly stage: 2; readonly tag: Tag; readonly regime: Stage2 };
+
 export interface Caches {
   /** The configuration of a stream: kept, or decoded now. `decode` gives undefined where the transaction is refused. */
   readonly configured: (sid: number, ssid: number | undefined, decode: () => Configured | undefined) => Configured | undefined;
   readonly lookUp: (tag: Tag, sought: Sought, address: bigint) => Kept | undefined;
   readonly keep: (tag: Tag, kept: Kept) => void;
+  /** What a fetch of a structure gives, where something else than what memory says may be kept. */
+  readonly fetched?: (structure: Structure, words: readonly bigint[] | undefined) => readonly bigint[] | undefined;
+  /** Where walks begin and what they leave; then the stages' own translations are kept and looked up, too. */
+  readonly trail?: (walker: Walker, address: bigint) => Trail;
 }
 
 export const noCaches: Caches = { configured: (_sid, _ssid, decode) => decode(), lookUp: () => undefined, keep: () => undefined };

@@ -212,13 +212,14 @@ export const contextOf = (words: readonly bigint[], table: ContextTable, setting
 /** Where the descriptor of a substream lies: directly, or behind an entry of a first level. */
 export type ContextPlace =
   | { readonly levels: 1; readonly addr: bigint }
-  | { readonly levels: 2; readonly addr: bigint; readonly indexInLeaf: number };
+  | { readonly levels: 2; readonly addr: bigint; /** Into the first level. */ readonly index: number; readonly indexInLeaf: number };
 /** CDs in a leaf table, by S1Fmt. */
 const LEAF_BITS = [0, 6, 10] as const;
 export const contextPlace = ({ pointer, format }: ContextTable, ssid: number): ContextPlace => {
   if (format === 0) return { levels: 1, addr: pointer + BigInt(ssid) * CD_BYTES };
   const leaf = 2 ** LEAF_BITS[format];
-  return { levels: 2, addr: pointer + 8n * BigInt(Math.floor(ssid / leaf)), indexInLeaf: ssid % leaf };
+  const index = Math.floor(ssid / leaf);
+  return { levels: 2, addr: pointer + 8n * BigInt(index), index, indexInLeaf: ssid % leaf };
 };
 /** Address of the descriptor below a first-level entry, or undefined where that is not valid or points beyond what there is. */
 export const belowL1 = (word: bigint, indexInLeaf: number, { stage2 }: Stage1, settings: Settings): bigint | undefined => {

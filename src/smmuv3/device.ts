@@ -13,7 +13,7 @@ import { discarded, entryOf, type PageRequest, type PageRequestOutcome } from ".
 import { entryAddress, isEmpty, isFull, next, queueOf } from "./queue.ts";
 import type { Quirks } from "./quirks.ts";
 import { type RegisterFile, type Settings, setRegister, settingsOf, writeRegister } from "./registers.ts";
-import { createRetained } from "./retained.ts";
+import { createRetained, type Retained } from "./retained.ts";
 import { createStalls, type Resumed } from "./stalls.ts";
 import type { Read } from "./streamTable.ts";
 import { translate, type Translation } from "./transaction.ts";
@@ -35,7 +35,7 @@ export interface DeviceOptions {
   readonly read: Read;
   readonly quirks?: Quirks;
   /** What is kept between transactions; nothing when left out. `qemu` keeps everything until it is invalidated. */
-  readonly caches?: "qemu" | "none";
+  readonly caches?: "qemu" | "none" | Retained;
 }
 export interface Device {
   readonly step: (step: HistoryStep) => HistoryOutcome[];
@@ -60,7 +60,7 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
     const before = memory(address);
     return before === undefined ? undefined : (stored.get(address) ?? before);
   };
-  const retained = mode === "qemu" ? createRetained() : undefined;
+  const retained = mode === "qemu" ? createRetained() : mode === "none" ? undefined : mode;
   const caches: Caches = retained ?? noCaches;
   let registers = initial;
   let settings: Settings = settingsOf(registers, quirks);

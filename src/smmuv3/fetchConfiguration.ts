@@ -4,26 +4,29 @@ import type { Configured } from "./caches.ts";
 import { type Configuration, configurationOf, overridesOf, type Overrides, type Stage1, type Stage2 } from "./configuration.ts";
 import { belowL1, CD_WORDS, contextOf, contextPlace } from "./context.ts";
 import { fail, type Journey, refuse, unsupported } from "./journey.ts";
-import { entryOf, readWords, viaWords } from "./streamTable.ts";
+import { entryOf, type Fetched, readWords, viaWords } from "./streamTable.ts";
 import { type Sought2, throughStage2 } from "./throughStage2.ts";
 
 /** Physical address of a stage-1 structure. */
 const structure = (journey: Journey, stage2: Stage2 | undefined, sought: Sought2): bigint => (stage2 === undefined ? sought.address : throughStage2(journey, stage2, sought));
 
 const fetchContext = (journey: Journey, configuration: Stage1, ssid: number): readonly bigint[] => {
-  const { read, settings } = journey;
+  const { read, settings, caches, transaction } = journey;
   const { contexts, stage2 } = configuration;
+  const { sid } = transaction;
+  const fetched: Fetched = caches.fetched ?? ((_, words) => words);
   const place = contextPlace(contexts, ssid);
   const located = (address: bigint): bigint => structure(journey, stage2, { address, op: "read", class: "CD" });
   let addr = place.addr;
   if (place.levels === 2) {
     const at = located(place.addr);
-    const value = read(at) ?? fail(journey, "F_CD_FETCH", { fetch: at });
+    const [value] = fetched({ kind: "L1CD", sid, index: place.index, addr: at }, readWords(read, at, 1)) ?? fail(journey, "F_CD_FETCH", { fetch: at });
+    if (value === undefined) return fail(journey, "F_CD_FETCH", { fetch: at });
     journey.via.push({ what: "L1CD", addr: at, value });
     addr = belowL1(value, place.indexInLeaf, configuration, settings) ?? fail(journey, "C_BAD_SUBSTREAMID");
   }
   const at = located(addr);
-  const words = readWords(read, at, CD_WORDS) ?? fail(journey, "F_CD_FETCH", { fetch: at });
+  const words = fetched({ kind: "CD", sid, index: ssid, addr: at }, readWords(read, at, CD_WORDS)) ?? fail(journey, "F_CD_FETCH", { fetch: at });
   journey.via.push(...viaWords("CD", at, words));
   return words;
 };
@@ -81,7 +84,7 @@ const meaningConfigured = (journey: Journey, configuration: Configuration, overr
 /** Decodes the entry of the stream and, where stage 1 translates, its context descriptor. */
 export const decodeConfiguration = (journey: Journey): Configured => {
   const { read, settings, transaction } = journey;
-  const entry = entryOf(read, settings, transaction.sid);
+  const entry = entryOf(read, settings, transaction.sid, journey.caches.fetched);
   journey.via.push(...entry.via);
   if (entry.result === "bad stream") return refuse(journey, settings.recordBadStream ? eventRecord("C_BAD_STREAMID", transaction) : undefined);
   if (entry.result === "bad entry") return fail(journey, "C_BAD_STE");

@@ -3,8 +3,8 @@
  * later is not in it.
  */
 import { PAGE_BYTES } from "../base/words.ts";
-import type { Image, Page, Run } from "./image.ts";
-import type { MemoryRange } from "./snapshot.ts";
+import { type Image, type Page, runsBetween } from "./image.ts";
+import type { MemoryRange, Snapshot } from "./snapshot.ts";
 
 const PAGE_LANES = 1024;
 /** In place of a page: memory does not answer there. */
@@ -14,93 +14,107 @@ export const PARTLY = -2;
 
 export interface LaneMemory {
   /** Pages one after another, the low lane of a word first; the first page is all zero. Pages that are equal are here once. */
-  readonly lanes: Uint32Array;
-  /** Number of the first page of each run of equal pages, ascending from 0. The last run goes on for ever. */
-  readonly firsts: Float64Array;
-  /** Lane at which the page of each run begins, or why there is none. */
-  readonly bases: Int32Array;
-  /** Pages that were found before, by a hash: the number's low and high bits, and the lane. Filled as they are asked for. */
-  readonly found: Int32Array;
+  readonly lanes: Int32Array;
+  /** Lane at which the page of an address below 2^63 begins, `ABSENT` or `PARTLY`. Allocates nothing. */
+  readonly pageLane: (high: number, low: number) => number;
 }
 
+/** Runs of equal pages. */
+interface Runs {
+  /** The first page of each run, ascending from 0: high lane of its address, low lane over 4096. The last run does not end. */
+  readonly firstHigh: Int32Array;
+  readonly firstLow: Int32Array;
+  /** Lane at which the page of each run begins, or why there is none. */
+  readonly bases: Int32Array;
+}
+
+/** Pages below 2^32. */
+const PAGES_OF_HIGH = 2 ** 20;
 const SLOTS_LOG2 = 10;
 const SLOT = 4;
 /** 2^32 over the golden ratio, odd: neighbours fall far apart. */
-const SPREAD = 0x9e3779b1;
+const SPREAD = 0x9e3779b1 | 0;
 
-/** The runs of an image with the gaps between them, as far as they lie in [from, end) of page numbers. */
-const runsIn = (runs: readonly Run[], from: number, end: number, place: (page: Page) => number): (readonly [first: number, base: number])[] => {
-  const found: (readonly [number, number])[] = [[from, 0]];
-  for (const { first, end: last, page } of runs) {
-    if (last <= from || first >= end) continue;
-    found.push([Math.max(first, from), place(page)], [last, 0]);
-  }
-  return found.filter(([first]) => first < end);
-};
-
+type Start = readonly [first: number, base: number];
 const pageBelow = (address: bigint): number => Number(address / PAGE_BYTES);
 const pageAbove = (address: bigint): number => Number((address + PAGE_BYTES - 1n) / PAGE_BYTES);
 
-/** Where runs begin if only `ram` answers: ranges that overlap or meet within a page are left to the other walker. */
-const answering = (runs: readonly Run[], ram: readonly MemoryRange[], place: (page: Page) => number): (readonly [first: number, base: number])[] => {
-  const starts: (readonly [number, number])[] = [[0, ABSENT]];
-  let done = 0;
-  for (const { addr, size } of ram.filter((range) => range.size > 0n).toSorted((a, b) => (a.addr < b.addr ? -1 : 1))) {
-    const [outer, end] = [pageBelow(addr), pageAbove(addr + size)];
-    const from = Math.max(pageAbove(addr), done);
-    const whole = Math.max(pageBelow(addr + size), from);
-    // A page that an earlier range answers for as a whole, it answers for.
-    if (outer < from && outer >= done) starts.push([outer, PARTLY]);
-    if (from < whole) starts.push(...runsIn(runs, from, whole, place));
-    if (whole < end && end > done) starts.push([whole, PARTLY]);
-    starts.push([Math.max(end, done), ABSENT]);
-    done = Math.max(end, done);
+/** Ranges of whole words, ascending and apart. A word answers if one range holds all of it. */
+const wholeWords = (ram: readonly MemoryRange[]): { readonly from: bigint; readonly end: bigint }[] => {
+  const aligned = ram.map(({ addr, size }) => ({ from: (addr + 7n) & ~7n, end: (addr + size) & ~7n })).filter(({ from, end }) => from < end);
+  const apart: { from: bigint; end: bigint }[] = [];
+  for (const { from, end } of aligned.toSorted((a, b) => (a.from < b.from ? -1 : Number(a.from > b.from)))) {
+    const last = apart.at(-1);
+    if (last === undefined || from > last.end) apart.push({ from, end });
+    else if (end > last.end) last.end = end;
+  }
+  return apart;
+};
+
+/** Where runs begin if only `ram` answers. Of two that begin at one page the later one counts. */
+const answering = (image: Image, ram: readonly MemoryRange[], place: (page: Page) => number): Start[] => {
+  const starts: Start[] = [[0, ABSENT]];
+  for (const { from, end } of wholeWords(ram)) {
+    const [first, last] = [pageAbove(from), pageBelow(end)];
+    if (pageBelow(from) < first) starts.push([pageBelow(from), PARTLY]);
+    if (first < last) for (const run of runsBetween(image, first, last)) starts.push([run.first, place(run.page)]);
+    if (last >= first && last < pageAbove(end)) starts.push([last, PARTLY]);
+    starts.push([pageAbove(end), ABSENT]);
   }
   return starts;
 };
 
-/** The lanes of an image; all addresses answer, or only those in `ram`. */
-export const laneMemory = ({ image, ram }: { readonly image: Image; readonly ram?: readonly MemoryRange[] }): LaneMemory => {
+const everywhere = (image: Image, place: (page: Page) => number): Start[] => runsBetween(image, 0, Infinity).map(({ first, page }) => [first, place(page)]);
+
+/** Lane of a page, by halving. */
+const search = ({ firstHigh, firstLow, bases }: Runs, high: number, low: number): number => {
+  let from = 0;
+  let end = bases.length;
+  while (end - from > 1) {
+    const middle = (from + end) >>> 1;
+    const begins = firstHigh[middle]!;
+    if (begins < high || (begins === high && firstLow[middle]! <= low)) from = middle;
+    else end = middle;
+  }
+  return bases[from]!;
+};
+
+/** Finds pages in the runs that begin so, and keeps those that it found by a hash. */
+const finderIn = (starts: ReadonlyMap<number, number>): LaneMemory["pageLane"] => {
+  const runs: Runs = {
+    firstHigh: Int32Array.from(starts.keys(), (page) => Math.floor(page / PAGES_OF_HIGH)),
+    firstLow: Int32Array.from(starts.keys(), (page) => page % PAGES_OF_HIGH),
+    bases: Int32Array.from(starts.values()),
+  };
+  // High lane, page within it, and lane. No address has a high lane of -1.
+  const found = new Int32Array(SLOT << SLOTS_LOG2).fill(-1);
+  return (high, low) => {
+    const page = low >>> 12;
+    const slot = (Math.imul(page ^ (high << 20), SPREAD) >>> (32 - SLOTS_LOG2)) * SLOT;
+    if (found[slot] === high && found[slot + 1] === page) return found[slot + 2]!;
+    const base = search(runs, high, page);
+    found[slot] = high;
+    found[slot + 1] = page;
+    found[slot + 2] = base;
+    return base;
+  };
+};
+
+/** The lanes of an image; every address answers, or only those in `ram`. */
+export const laneMemory = ({ image, ram }: Pick<Snapshot, "image" | "ram">): LaneMemory => {
   const places = new Map<Page, number>();
   const place = (page: Page): number => {
+    if (page.words.length === 0) return 0;
     const known = places.get(page) ?? (places.size + 1) * PAGE_LANES;
     places.set(page, known);
     return known;
   };
-  const starts = ram === undefined ? runsIn(image.runs, 0, Infinity, place) : answering(image.runs, ram, place);
-  // Of several runs that begin at one page the last one counts.
-  const last = new Map(starts);
-  const lanes = new Uint32Array((places.size + 1) * PAGE_LANES);
+  const starts = new Map(ram === undefined ? everywhere(image, place) : answering(image, ram, place));
+  const lanes = new Int32Array((places.size + 1) * PAGE_LANES);
   for (const [page, base] of places)
     for (const [index, value] of page.words) {
-      lanes[base + 2 * index] = Number(value & 0xffffffffn);
-      lanes[base + 2 * index + 1] = Number(value >> 32n);
+      lanes[base + 2 * index] = Number(BigInt.asIntN(32, value));
+      lanes[base + 2 * index + 1] = Number(BigInt.asIntN(32, value >> 32n));
     }
-  return { lanes, firsts: Float64Array.from(last.keys()), bases: Int32Array.from(last.values()), found: new Int32Array(SLOT << SLOTS_LOG2).fill(-1) };
-};
-
-/** Lane of a page by its number, by halving. */
-const search = ({ firsts, bases }: LaneMemory, page: number): number => {
-  let low = 0;
-  let high = firsts.length;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if (firsts[middle]! <= page) low = middle;
-    else high = middle;
-  }
-  return bases[low]!;
-};
-
-/** Lane at which the page of an address begins, `ABSENT` or `PARTLY`. */
-export const pageLane = (memory: LaneMemory, high: number, low: number): number => {
-  const { found } = memory;
-  const pageLow = (high << 20) | (low >>> 12);
-  const pageHigh = high >>> 12;
-  const slot = (Math.imul(pageLow ^ pageHigh, SPREAD) >>> (32 - SLOTS_LOG2)) * SLOT;
-  if (found[slot] === pageLow && found[slot + 1] === pageHigh) return found[slot + 2]!;
-  const base = search(memory, pageHigh * 2 ** 32 + (pageLow >>> 0));
-  found[slot] = pageLow;
-  found[slot + 1] = pageHigh;
-  found[slot + 2] = base;
-  return base;
+  return { lanes, pageLane: finderIn(starts) };
 };

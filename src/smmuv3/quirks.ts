@@ -46,6 +46,7 @@ export const quirks = {
   // Stage 2.
   concatenationIgnored: "the index of a concatenated stage-2 root table is added to S2TTB before its alignment, which drops it: the first table is walked",
   faultAddressWhole: "dword 3 of a stage-2 fault keeps the low 12 bits of the IPA",
+  contiguousIgnored: "the contiguous hint is not used: each page is kept by itself",
   // What is kept, and what a hit is held to.
   hitReadsUnchecked: "a read that hits the TLB is not held against stage 2; where stage 2 alone translates, memory refuses it without an event",
   hitWritesAsStage1: "where stage 2 alone translates, a write refused by a TLB hit is stage 1's fault, and so never recorded",

@@ -17,7 +17,7 @@ interface Entry {
   readonly tag: Tag;
   readonly kept: Kept;
 }
-const keyOf = ({ vmid, asid, global }: Tag, input: bigint, granule: Granule, level: number): string => `${vmid} ${global ? "global" : (asid ?? "")} ${input} ${granule} ${level}`;
+const keyOf = ({ vmid, asid, global, world }: Tag, input: bigint, granule: Granule, level: number): string => `${world ?? vmid} ${global ? "global" : (asid ?? "")} ${input} ${granule} ${level}`;
 
 export interface Retained extends Caches {
   /** What a legal command removes, at once. */

@@ -1,6 +1,7 @@
 /** The stream table: where the entry of a StreamID lies, and its eight words (IHI 0070 "Stream table lookup"). */
 import { L1Std } from "../../specs/smmuv3/l1std.ts";
 import { PAGE_BYTES } from "../base/words.ts";
+import type { Caches } from "./caches.ts";
 import { type Image, type Page, runsBetween, wordOf } from "./image.ts";
 import type { Settings } from "./registers.ts";
 import type { Via } from "./walk.ts";
@@ -38,12 +39,15 @@ export const secondLevel = (word: bigint, { split, quirks }: Settings): { readon
   return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr") & ~(BigInt(entries) * STE_BYTES - 1n), entries };
 };
 
+/** What a fetch gives where something may be kept. */
+export type Fetched = NonNullable<Caches["fetched"]>;
+
 /** Finds the entry of one stream (IHI 0070 section 3.3.1). */
-export const placeOf = (read: Read, settings: Settings, sid: number): Place => {
+export const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Place => {
   if (sid >= 2 ** settings.log2Size) return { result: "bad stream", via: [] };
   if (settings.linear) return { result: "at", addr: steAddress(settings, sid), via: [] };
   const addr = l1stdAddress(settings, sid);
-  const value = read(addr);
+  const [value] = fetched({ kind: "L1STD", sid, index: Math.floor(sid / 2 ** settings.split), addr }, readWords(read, addr, 1)) ?? [];
   if (value === undefined) return { result: "external", fetch: addr, via: [] };
   const via: Via[] = [{ what: "L1STD", addr, value }];
   const { base, entries } = secondLevel(value, settings);
@@ -68,10 +72,10 @@ export const viaWords = (what: string, addr: bigint, words: readonly bigint[]): 
   words.slice(0, 4).map((value, word) => ({ what: `${what} dw${word}`, addr: addr + BigInt(word * 8), value }));
 
 /** The entry of one stream. */
-export const entryOf = (read: Read, settings: Settings, sid: number): Entry => {
-  const place = placeOf(read, settings, sid);
+export const entryOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Entry => {
+  const place = placeOf(read, settings, sid, fetched);
   if (place.result !== "at") return place;
-  const words = readWords(read, place.addr, STE_WORDS);
+  const words = fetched({ kind: "STE", sid, index: 0, addr: place.addr }, readWords(read, place.addr, STE_WORDS));
   if (words === undefined) return { result: "external", fetch: place.addr, via: place.via };
   return { result: "ok", addr: place.addr, words, via: [...place.via, ...viaWords("STE", place.addr, words)] };
 };

@@ -1,10 +1,10 @@
 /** The stage-1 part of a transaction, and stage 2 of its result where both translate. */
-import type { Configured, Kept } from "./caches.ts";
-import { rootBytes, type Stage2 } from "./configuration.ts";
+import type { Configured, Kept, Tag } from "./caches.ts";
+import { rootBytes } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import { type Behaviour, fail, fault, type Journey } from "./journey.ts";
-import { fault2, leaf2, throughStage2 } from "./throughStage2.ts";
-import { halfFor, type Leaf1, type Leaf2, permits1, permits2, type Placed, untagged, walkStage1 } from "./walk.ts";
+import { fault2, secondStage, throughStage2 } from "./throughStage2.ts";
+import { halfFor, type Leaf1, permits1, permits2, type Placed, untagged, walkStage1 } from "./walk.ts";
 
 const below = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
@@ -24,15 +24,16 @@ const knownRoot = ({ roots, context }: Stage1Configured, half: Half): bigint | u
   return root === undefined ? undefined : root & below(half.outputBits) & ~(rootBytes(half) - 1n);
 };
 
-const leaf1 = (journey: Journey, configured: Stage1Configured, half: Half | undefined, iova: bigint): Leaf1 => {
+const leaf1 = (journey: Journey, configured: Stage1Configured, half: Half | undefined, iova: bigint, tag: Tag): Leaf1 => {
   const { context } = configured;
+  const trail = half === undefined ? undefined : journey.caches.trail?.({ stage: 1, tag, context, half }, iova);
   const root = half === undefined ? undefined : knownRoot(configured, half);
   const tables = {
     read: journey.read,
     place: half === undefined ? (addr: bigint): Placed<never> => ({ result: "at", addr }) : placeTable(journey, configured, half),
     ...(root === undefined ? {} : { root }),
   };
-  const walked = walkStage1(tables, context, iova, journey.transaction, journey.quirks);
+  const walked = walkStage1(tables, context, iova, journey.transaction, journey.quirks, trail);
   journey.via.push(...walked.via);
   if (walked.result === "external") return fail(journey, "F_WALK_EABT", { s2: false, class: "TT", fetch: walked.fetch });
   if (walked.result === "fault") return fault(journey, walked.fault, { s2: false, class: "IN" }, ofContext(context));
@@ -51,39 +52,52 @@ const hit1 = (journey: Journey, { context, configuration: { stage2 } }: Stage1Co
   return kept.pa + offset;
 };
 
-/** A translation of stage 1, cut to the smaller leaf where stage 2 follows. */
-const joined = (iova: bigint, leaf: Leaf1, context: Context, second: { readonly leaf: Leaf2; readonly regime: Stage2 } | undefined): Kept => {
-  const stage1 = { rights: leaf.rights, regime: { world: context.world, writableNeverExecutes: context.writableNeverExecutes, privilegedNever: context.privilegedNever } };
-  if (second === undefined) return { input: leaf.iova, size: leaf.size, pa: leaf.output, level: leaf.level, granule: leaf.granule, stage1, via: [leaf.via] };
-  const { leaf: inner, regime } = second;
-  const cut = inner.size < leaf.size;
-  const size = cut ? inner.size : leaf.size;
+/** What stage 1 alone gave. */
+const keptLeaf = (leaf: Leaf1, { world, writableNeverExecutes, privilegedNever }: Context): Kept => ({
+  input: leaf.iova,
+  size: leaf.size,
+  pa: leaf.output,
+  level: leaf.level,
+  granule: leaf.granule,
+  stage1: { rights: leaf.rights, regime: { world, writableNeverExecutes, privilegedNever } },
+  ...(leaf.notGlobal ? {} : { global: true }),
+  via: [leaf.via],
+});
+
+/** Both stages as one translation, cut to the smaller of the two. */
+const joined = (iova: bigint, first: Kept, second: Kept): Kept => {
+  const cut = second.size < first.size;
+  const size = cut ? second.size : first.size;
   const input = iova & ~(size - 1n);
-  const ipa = leaf.output + (input - leaf.iova);
-  const stage2 = { rights: inner.rights, executeByPrivilege: regime.executeByPrivilege };
-  const pieces = cut ? { level: inner.level, granule: regime.granule } : { level: leaf.level, granule: leaf.granule };
-  return { input, size, pa: inner.pa + (ipa - inner.ipa), ipa, ...pieces, stage1, stage2, via: [leaf.via, inner.via] };
+  const ipa = first.pa + (input - first.input);
+  const { level, granule } = cut ? second : first;
+  return { ...first, ...(second.stage2 === undefined ? {} : { stage2: second.stage2 }), input, size, level, granule, ipa, pa: second.pa + (ipa - second.input), via: [...first.via, ...second.via] };
 };
+
+/** Stage 1 by a walk, kept by itself where it is the only stage, or where stages are kept apart. */
+const firstStage = (journey: Journey, configured: Stage1Configured, half: Half | undefined, iova: bigint, tag: Tag): Kept => {
+  const { caches } = journey;
+  const first = keptLeaf(leaf1(journey, configured, half, iova, tag), configured.context);
+  if ((configured.configuration.stage2 === undefined || caches.trail !== undefined) && !journey.firstStageOnly) caches.keep(tagOf(journey, tag, first), first);
+  return first;
+};
+const tagOf = ({ quirks }: Journey, tag: Tag, { global }: Kept): Tag => (global && !quirks.globalsTagged ? { ...tag, global } : tag);
 
 export const throughStage1 = (journey: Journey, configured: Stage1Configured): bigint => {
   const { caches, transaction } = journey;
   const { configuration, context } = configured;
   const half = halfFor(context, transaction.iova);
   const iova = journey.quirks.tagKept ? transaction.iova : untagged(context, transaction.iova);
-  const tag = { vmid: configuration.vmid, asid: context.asid };
+  const tag: Tag = { vmid: configuration.vmid, asid: context.asid, ...(context.world === "EL1" ? {} : { world: context.world }) };
   const { stage2 } = configuration;
   const sought = half === undefined ? undefined : { granule: half.granule, inputBits: half.inputBits, ...(stage2 === undefined ? {} : { stage2Granule: stage2.granule }) };
   const kept = sought === undefined || journey.firstStageOnly ? undefined : caches.lookUp(tag, sought, iova);
-  if (kept !== undefined) return hit1(journey, configured, kept, iova);
-  const leaf = leaf1(journey, configured, half, iova);
-  const kind = leaf.notGlobal || journey.quirks.globalsTagged ? tag : { ...tag, global: true as const };
-  const ipa = leaf.output + (iova - leaf.iova);
-  if (journey.firstStageOnly) return ipa;
-  if (stage2 === undefined) {
-    caches.keep(kind, joined(iova, leaf, context, undefined));
-    return ipa;
-  }
-  const inner = leaf2(journey, stage2, { address: ipa, op: transaction.op, class: "IN" });
-  caches.keep(kind, joined(iova, leaf, context, { leaf: inner, regime: stage2 }));
-  return inner.pa + (ipa - inner.ipa);
+  const hit = kept === undefined ? undefined : hit1(journey, configured, kept, iova);
+  if (hit !== undefined && (stage2 === undefined || kept!.stage2 !== undefined)) return hit;
+  const first = kept ?? firstStage(journey, configured, half, iova, tag);
+  const ipa = first.pa + (iova - first.input);
+  if (stage2 === undefined || journey.firstStageOnly) return ipa;
+  const second = secondStage(journey, stage2, ipa);
+  caches.keep(tagOf(journey, tag, first), joined(iova, first, second));
+  return second.pa + (ipa - second.input);
 };

@@ -37,7 +37,8 @@ const deviceWalk = (regime: Stage2, leaf: Leaf2, what: Class): boolean => what !
 
 /** Walks stage 2 and gives its leaf. */
 export const leaf2 = (journey: Journey, regime: Stage2, sought: Sought2): Leaf2 => {
-  const walked = walkStage2(journey.read, regime, sought.address, asked2(journey, sought), journey.quirks);
+  const trail = journey.caches.trail?.({ stage: 2, tag: { vmid: regime.vmid, asid: undefined }, regime }, sought.address);
+  const walked = walkStage2(journey.read, regime, sought.address, asked2(journey, sought), journey.quirks, trail);
   journey.via.push(...walked.via);
   if (walked.result === "external") return external2(journey, walked.fetch, sought);
   if (walked.result === "fault") return fault2(journey, regime, walked.fault, sought);
@@ -61,6 +62,31 @@ const hit2 = (journey: Journey, regime: Stage2, kept: Kept, sought: Sought2): bi
   return kept.pa + (sought.address - kept.input);
 };
 
+const keptLeaf = (leaf: Leaf2, { executeByPrivilege, granule }: Stage2): Kept => ({
+  input: leaf.ipa,
+  size: leaf.size,
+  pa: leaf.pa,
+  level: leaf.level,
+  granule,
+  stage2: { rights: leaf.rights, executeByPrivilege },
+  via: [leaf.via],
+});
+
+/** Stage 2 of what stage 1 gave: looked up by itself only where translations are kept stage by stage. */
+export const secondStage = (journey: Journey, regime: Stage2, ipa: bigint): Kept => {
+  const { caches, transaction } = journey;
+  const sought: Sought2 = { address: ipa, op: transaction.op, class: "IN" };
+  const tag = { vmid: regime.vmid, asid: undefined };
+  const known = caches.trail === undefined ? undefined : caches.lookUp(tag, regime, ipa);
+  if (known !== undefined) {
+    hit2(journey, regime, known, sought);
+    return known;
+  }
+  const kept = keptLeaf(leaf2(journey, regime, sought), regime);
+  if (caches.trail !== undefined) caches.keep(tag, kept);
+  return kept;
+};
+
 /** What goes into stage 2 is held against the intermediate address size first (IHI 0070 section 3.4). */
 const checkReach = (journey: Journey, { address, class: what, asStage1, reach }: Sought2): void => {
   const { settings, quirks } = journey;
@@ -77,7 +103,6 @@ export const throughStage2 = (journey: Journey, regime: Stage2, sought: Sought2)
   if (kept !== undefined) return hit2(journey, regime, kept, sought);
   checkReach(journey, sought);
   const leaf = leaf2(journey, regime, sought);
-  const { executeByPrivilege, granule } = regime;
-  caches.keep(tag, { input: leaf.ipa, size: leaf.size, pa: leaf.pa, level: leaf.level, granule, stage2: { rights: leaf.rights, executeByPrivilege }, via: [leaf.via] });
+  caches.keep(tag, keptLeaf(leaf, regime));
   return leaf.pa + (sought.address - leaf.ipa);
 };

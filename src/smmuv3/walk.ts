@@ -3,8 +3,8 @@
  * level External abort, Translation, Address size; then Access flag and Permission of the last descriptor).
  */
 import type { Access } from "../base/transaction.ts";
-import type { Stage2 } from "./configuration.ts";
-import { rootBytes } from "./configuration.ts";
+import type { Trail } from "./caches.ts";
+import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import { byteSwapped, type Descriptor, type Form, type Granule, type Hierarchy, hierarchyOf, leafFlags, type LeafFlags, levelShift, NO_HIERARCHY, shapeOf, type Stage1Leaf, stage1Leaf, type Stage2Rights, stage2Rights, under } from "./descriptor.ts";
 import type { Quirks } from "./quirks.ts";
@@ -27,6 +27,8 @@ export interface Asked {
   readonly op: Access;
   readonly priv?: boolean;
   readonly instr?: boolean;
+  /** The SMMU's own look-ahead: no right stops it. */
+  readonly probe?: true;
 }
 
 export type WalkFault = "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION";
@@ -57,8 +59,9 @@ const mayExecute = (executeNever: number, privileged: boolean, byPrivilege: bool
   return executeNever === 0 || (executeNever === 1 && !privileged) || (executeNever === 3 && privileged);
 };
 /** Whether stage 2 allows an access. An instruction read asks for execution alone (DDI 0487 J1.1 AArch64.S2CheckPermissions). */
-export const permits2 = (rights: Stage2Rights, executeByPrivilege: boolean, { op, priv, instr }: Asked, quirks: Quirks = {}): boolean =>
-  op === "read" && instr === true && quirks.privilegedDataOnly !== true ? mayExecute(rights.executeNever, priv === true, executeByPrivilege) : rights[op];
+export const permits2 = (rights: Stage2Rights, executeByPrivilege: boolean, { op, priv, instr, probe }: Asked, quirks: Quirks = {}): boolean =>
+  probe === true ||
+  (op === "read" && instr === true && quirks.privilegedDataOnly !== true ? mayExecute(rights.executeNever, priv === true, executeByPrivilege) : rights[op]);
 /** Whether some transaction may read: as data, or as an instruction of whatever privilege. */
 export const readable2 = (rights: Stage2Rights, executeByPrivilege: boolean): boolean =>
   rights.read || mayExecute(rights.executeNever, true, executeByPrivilege) || mayExecute(rights.executeNever, false, executeByPrivilege);
@@ -104,24 +107,28 @@ type LeafFault = "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION" | undefined;
 const firstOf = (size: LeafFault, access: LeafFault, permission: LeafFault, quirks: Quirks): LeafFault => (quirks.addressSizeLast ? (access ?? permission ?? size) : (size ?? access ?? permission));
 
 /** Translates one intermediate physical address. */
-export const walkStage2 = (read: Read, regime: Stage2, address: bigint, asked: Asked, quirks: Quirks = {}): Walk2 => {
+export const walkStage2 = (read: Read, regime: Stage2, address: bigint, asked: Asked, quirks: Quirks = {}, trail?: Trail): Walk2 => {
   const via: Via[] = [];
   if (address >> BigInt(regime.inputBits) !== 0n) return { result: "fault", fault: "F_TRANSLATION", via };
   const form = formOf(regime);
-  let table = regime.root;
-  for (let level = regime.startLevel; ; level++) {
+  const begin = trail?.begin;
+  if (begin !== undefined) via.push(begin.via);
+  let table = begin?.table ?? regime.root;
+  for (let level = begin?.level ?? regime.startLevel; ; level++) {
     const at = entry2(regime, table, level, address, quirks);
     const value = wordAt(read, at, regime.bigEndian);
     if (value === undefined) return { result: "external", fetch: at, via };
     const step: Via = { what: descriptorName(level), addr: at, value };
     via.push(step);
     const shape = shapeOf(value, level, form, quirks);
+    if (shape.is !== "table") trail?.last(level, at, NO_HIERARCHY);
     if (shape.is === "invalid") return { result: "fault", fault: "F_TRANSLATION", via };
     const target = shape.is === "table" ? shape.next : shape.pa;
     const size: LeafFault = target >> BigInt(regime.outputBits) === 0n ? undefined : "F_ADDR_SIZE";
     if (shape.is === "table") {
       if (size !== undefined && !quirks.addressSizeLast) return { result: "fault", fault: size, via };
       table = shape.next;
+      trail?.table(level, table, NO_HIERARCHY, step);
       continue;
     }
     const flags = leafFlags(value);
@@ -157,7 +164,8 @@ const mayFetch = (rights: Stage1Rights, { world, writableNeverExecutes }: Regime
   return !rights.unprivilegedExecuteNever && !(writableNeverExecutes && unprivilegedWrites);
 };
 /** Whether stage 1 allows an access (DDI 0487 section D8.4 "Memory access control"). A write is data, whatever it says. */
-export const permits1 = (rights: Stage1Rights, regime: Regime1, { op, priv, instr }: Asked, quirks: Quirks = {}): boolean => {
+export const permits1 = (rights: Stage1Rights, regime: Regime1, { op, priv, instr, probe }: Asked, quirks: Quirks = {}): boolean => {
+  if (probe === true) return true;
   if (quirks.privilegedDataOnly) return op === "read" || !rights.readOnly;
   const privileged = priv === true || regime.world === "EL2";
   if (op === "read" && instr === true) return mayFetch(rights, regime, privileged);
@@ -231,16 +239,21 @@ const rightsOf = (leaf: Stage1Leaf, readOnly: boolean, above: Hierarchy, context
         unprivilegedExecuteNever: leaf.unprivilegedExecuteNever || above.unprivilegedExecuteNever,
       };
 
+/** Rights of a leaf that no access is judged by yet. */
+export const rightsUnder = (leaf: Stage1Leaf, above: Hierarchy, context: Context, quirks: Quirks): Stage1Rights => rightsOf(leaf, leaf.readOnly, above, context, quirks);
+
 /** Translates one virtual address by tables that may themselves lie behind stage 2. */
-export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigint, asked: Asked, quirks: Quirks = {}): Walk1<R> => {
+export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigint, asked: Asked, quirks: Quirks = {}, trail?: Trail): Walk1<R> => {
   const via: Via[] = [];
   const half = halfFor(context, address);
   if (half === undefined || (half.unprivilegedDenied && asked.priv !== true)) return { result: "fault", fault: "F_TRANSLATION", via };
   const { granule } = half;
   const form = formOf(half);
   const within = address & below(BigInt(half.inputBits));
-  let table = half.root;
-  let above = NO_HIERARCHY;
+  const begin = trail?.begin;
+  if (begin !== undefined) via.push(begin.via);
+  let table = begin?.table ?? half.root;
+  let above = begin?.above ?? NO_HIERARCHY;
   /** The place of an entry; a quirk translates the table's base alone. */
   const placed = (offset: bigint, level: number): Placed<R> => {
     if (level === half.startLevel && tables.root !== undefined) return { result: "at", addr: tables.root + offset };
@@ -248,7 +261,7 @@ export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigi
     const base = tables.place(table, "read");
     return base.result === "at" ? { result: "at", addr: base.addr + offset } : base;
   };
-  for (let level = half.startLevel; ; level++) {
+  for (let level = begin?.level ?? half.startLevel; ; level++) {
     const index = (within >> levelShift(level, granule)) & below(BigInt(granule - 3));
     const entry = placed(8n * index, level);
     if (entry.result === "refused") return { result: "refused", refusal: entry.refusal, via };
@@ -257,6 +270,7 @@ export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigi
     const step: Via = { what: descriptorName(level, 1), addr: entry.addr, value };
     via.push(step);
     const shape = shapeOf(value, level, form, quirks);
+    if (shape.is !== "table") trail?.last(level, entry.addr, above);
     if (shape.is === "invalid") return { result: "fault", fault: "F_TRANSLATION", via };
     const target = shape.is === "table" ? shape.next : shape.pa;
     const size: LeafFault = target >> BigInt(half.outputBits) === 0n ? undefined : "F_ADDR_SIZE";
@@ -266,6 +280,7 @@ export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigi
       if (size !== undefined && !quirks.addressSizeLast) return { result: "fault", fault: size, via };
       above = under(above, hierarchy);
       table = shape.next;
+      trail?.table(level, table, above, step);
       continue;
     }
     const leaf = stage1Leaf(value);

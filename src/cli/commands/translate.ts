@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { createDevice, type HistoryOutcome } from "../../smmuv3/device.ts";
+import { type MayOutcome, playMay } from "../../smmuv3/mayHistory.ts";
 import { type Quirks, quirkSets } from "../../smmuv3/quirks.ts";
 import { settingsOf } from "../../smmuv3/registers.ts";
 import { readSnapshot, reader, type Snapshot } from "../../smmuv3/snapshot.ts";
@@ -64,12 +65,26 @@ const judgeList = (snapshot: Snapshot, file: string, quirks: Quirks): HistoryOut
 };
 
 /** The steps of a history, each in the state that those before it left. */
-const judgeHistory = (snapshot: Snapshot, file: string, quirks: Quirks, caches: "qemu" | "none"): HistoryOutcome[] | undefined => {
+const judgeHistory = (snapshot: Snapshot, file: string, quirks: Quirks, caches: TranslateOptions["caches"]): MayOutcome[] | undefined => {
   const text = textOf(file, "the history");
   if (text === undefined) return undefined;
   const { value: history, diagnostics } = readHistory(text, file);
   if (history === undefined) return void refuse(diagnostics);
-  return createDevice({ registers: snapshot.registers, read: reader(snapshot), quirks, caches }).play(history);
+  const machine = { registers: snapshot.registers, read: reader(snapshot), quirks };
+  if (caches !== "may") return createDevice({ ...machine, caches }).play(history);
+  try {
+    return playMay(machine, history);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return void refuse([{ id: "too-many-outcomes", severity: "error", message: error.message, place: { file }, hint: "ask about fewer addresses, or use --caches qemu" }]);
+  }
+};
+
+/** One line of output; all possible outcomes of a transaction without duplicates, sorted by their text. */
+const line = (outcome: MayOutcome): string => {
+  if (!("results" in outcome)) return JSON.stringify(outcomeJson(outcome));
+  const texts = new Set(outcome.results.map((result) => JSON.stringify(outcomeJson(result))));
+  return `{"results":[${[...texts].toSorted().join(",")}]}`;
 };
 
 /** Prints one outcome a line, in the order of the list; nothing when an input is wrong. */
@@ -79,8 +94,9 @@ export const translate = (folder: string, { transactions, history, caches, quirk
   const snapshot = openSnapshot(folder);
   if ("id" in snapshot) return refuse([snapshot]);
   const set: Quirks = quirks === undefined ? {} : quirkSets[quirks];
-  const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches === "may" ? "none" : caches);
+  const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches);
   if (outcomes === undefined) return;
-  process.stdout.write(outcomes.map((outcome) => `${JSON.stringify(outcomeJson(outcome))}\n`).join(""));
-  if (outcomes.some(({ result }) => result === "unsupported")) exitWith(INCONCLUSIVE);
+  process.stdout.write(outcomes.map((outcome) => `${line(outcome)}\n`).join(""));
+  const all = outcomes.flatMap((outcome): readonly HistoryOutcome[] => ("results" in outcome ? outcome.results : [outcome]));
+  if (all.some(({ result }) => result === "unsupported")) exitWith(INCONCLUSIVE);
 };
