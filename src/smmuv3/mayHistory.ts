@@ -10,7 +10,9 @@ import { Cr0, offsets } from "../../specs/smmuv3/registers.ts";
 import type { Transaction } from "../base/transaction.ts";
 import type { Begin, Kept, Structure, Tag, Trail, Walker } from "./caches.ts";
 import { type Choose, everyWay } from "./choices.ts";
-import { byteSwapped, contiguousRun, levelShift, shapeOf, stage1Leaf, stage2Rights, leafFlags } from "./descriptor.ts";
+import type { Stage2 } from "./configuration.ts";
+import type { Context } from "./context.ts";
+import { byteSwapped, contiguousRun, leafFlags, levelShift, shapeOf, stage1Leaf, type Stage2Rights, stage2Rights } from "./descriptor.ts";
 import { createDevice, type HistoryOutcome } from "./device.ts";
 import type { History, HistoryStep } from "./history.ts";
 import { nameOf } from "./invalidate.ts";
@@ -20,7 +22,7 @@ import { type RegisterFile, type Settings, settingsOf } from "./registers.ts";
 import type { Retained } from "./retained.ts";
 import { l1stdAddress, type Read, readWords, secondLevel, STE_BYTES, STE_WORDS, steAddress } from "./streamTable.ts";
 import { translate, type Translation } from "./transaction.ts";
-import { formOf, rightsUnder } from "./walk.ts";
+import { formOf, type Regime1, rightsUnder, walkStage2 } from "./walk.ts";
 
 /** Outcomes of a step: each of one transaction that the architecture allows, or those of a command. */
 export type MayOutcome = { readonly results: readonly Translation[] } | HistoryOutcome;
@@ -87,6 +89,20 @@ const mixtures = (kept: readonly (readonly bigint[])[], before: readonly bigint[
   return [...seen.values()];
 };
 
+interface Probe {
+  readonly transaction: Transaction;
+  readonly read: Set<bigint>;
+}
+/** Bits of an address below an ignored top byte. */
+const TAGLESS = (1n << 56n) - 1n;
+
+/** One of the answers of stage 2: how the walk begins, or a kept leaf instead of a walk. */
+type Answer2 = { readonly begin: Begin | "root" } | { readonly kept: Kept };
+const translationKey = (pa: bigint, { read, write, executeNever, memoryType }: Stage2Rights): string => `${pa} ${read} ${write} ${executeNever} ${memoryType}`;
+const regimeKey = ({ vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian }: Stage2): string =>
+  [vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian].join(" ");
+const judgedBy = ({ world, writableNeverExecutes, privilegedNever }: Context): Regime1 => ({ world, writableNeverExecutes, privilegedNever });
+
 /** A transaction that every leaf lets through: the SMMU fetches for itself, whatever the rights. */
 const probeOf = (sid: Transaction["sid"], ssid: number | undefined, iova: Transaction["iova"]): Transaction & { readonly probe: true } => ({
   sid,
@@ -119,6 +135,11 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   let choose: Choose = () => 0;
   let left: MayKeep[] = [];
 
+  /** Distinct answers of stage 2 to an address, while nothing changes. */
+  const answers = new Map<string, readonly Answer2[]>();
+  /** The kept table descriptor that the next walk begins with, once it was chosen. */
+  let chosen: Begin | "root" | undefined;
+
   const pick = <T>(options: readonly T[]): T => options[choose(options.length)]!;
   const translationsFor = (tag: Tag, address: bigint): Kept[] =>
     [...from.values()].filter((entry): entry is KeptTranslation => entry.kind === "translation" && sameTag(entry.tag, tag) && covers(entry.kept, address)).map(({ kept }) => kept);
@@ -147,10 +168,46 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       if (walker.stage === 2) left.push({ kind: "translation", tag: walker.tag, kept: { ...common, stage2: { rights: stage2Rights(value), executeByPrivilege: walker.regime.executeByPrivilege } } });
       else {
         const leaf = stage1Leaf(value);
-        const kept: Kept = { ...common, stage1: { rights: rightsUnder(leaf, above, walker.context, quirks), regime: { world: walker.context.world, writableNeverExecutes: walker.context.writableNeverExecutes, privilegedNever: walker.context.privilegedNever } }, ...(leaf.notGlobal ? {} : { global: true }) };
+        const kept: Kept = { ...common, stage1: { rights: rightsUnder(leaf, above, walker.context, quirks), regime: judgedBy(walker.context) }, ...(leaf.notGlobal ? {} : { global: true }) };
         left.push({ kind: "translation", tag: leaf.notGlobal || quirks.globalsTagged ? walker.tag : { ...walker.tag, global: true }, kept });
       }
     }
+  };
+
+  const recording = (walker: Walker, address: bigint): Omit<Trail, "begin"> => {
+    const { granule } = walker.stage === 1 ? walker.half : walker.regime;
+    return {
+      table: (level, next, above, via) => {
+        const size = 1n << levelShift(level, granule);
+        left.push({ kind: "table", tag: walker.tag, granule, level, input: address & ~(size - 1n), size, next, above, via });
+      },
+      last: (level, at, above) => neighbours(walker, address, level, at, above),
+    };
+  };
+  const beginsFor = (walker: Walker, address: bigint): Begin[] => tablesFor(walker.tag, walker, address).map(({ level, next, above, via }) => ({ level: level + 1, table: next, above, via }));
+
+  /**
+   * All answers of stage 2 to an address, each once: by a walk from the root, from a kept table, or by a kept leaf. Most
+   * agree, and ways that agree are one.
+   */
+  const stage2Answers = (tag: Tag, regime: Stage2, address: bigint): readonly Answer2[] => {
+    const key = `${regimeKey(regime)} ${address}`;
+    const known = answers.get(key);
+    if (known !== undefined) return known;
+    const walker: Walker = { stage: 2, tag, regime };
+    const found = new Map<string, Answer2>();
+    for (const begin of [undefined, ...beginsFor(walker, address)]) {
+      const walked = walkStage2(seeing, regime, address, { op: "read", probe: true }, quirks, { ...recording(walker, address), ...(begin === undefined ? {} : { begin }) });
+      const name = walked.result === "ok" ? translationKey(walked.leaf.pa + (address - walked.leaf.ipa), walked.leaf.rights) : walked.result === "fault" ? walked.fault : `external ${walked.fetch}`;
+      if (!found.has(name)) found.set(name, { begin: begin ?? "root" });
+    }
+    for (const kept of translationsFor(tag, address)) {
+      const name = translationKey(kept.pa + (address - kept.input), kept.stage2!.rights);
+      if (!found.has(name)) found.set(name, { kept });
+    }
+    const all = [...found.values()];
+    answers.set(key, all);
+    return all;
   };
 
   const hooks: Retained = {
@@ -165,20 +222,19 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       const kept = [...from.values()].flatMap((entry) => (entry.kind === "words" && sameStructure(entry.structure, structure) && entry.words.join(",") !== now ? [entry.words] : []));
       return pick([words, ...kept]);
     },
-    lookUp: (tag, _sought, address) => pick([undefined, ...translationsFor(tag, address)]),
+    lookUp: (tag, sought, address) => {
+      if (tag.asid !== undefined) return pick([undefined, ...translationsFor(tag, address)]);
+      // Stage 2 is looked up by its whole regime.
+      const answer = pick(stage2Answers(tag, sought as Stage2, address));
+      if ("kept" in answer) return answer.kept;
+      chosen = answer.begin;
+      return undefined;
+    },
     keep: (tag, kept) => void left.push({ kind: "translation", tag, kept }),
     trail: (walker, address) => {
-      const { granule } = walker.stage === 1 ? walker.half : walker.regime;
-      const begins: Begin[] = tablesFor(walker.tag, walker, address).map(({ level, next, above, via }) => ({ level: level + 1, table: next, above, via }));
-      const begin = pick([undefined, ...begins]);
-      return {
-        ...(begin === undefined ? {} : { begin }),
-        table: (level, next, above, via) => {
-          const size = 1n << levelShift(level, granule);
-          left.push({ kind: "table", tag: walker.tag, granule, level, input: address & ~(size - 1n), size, next, above, via });
-        },
-        last: (level, at, above) => neighbours(walker, address, level, at, above),
-      };
+      const begin = walker.stage === 2 ? chosen : (pick([undefined, ...beginsFor(walker, address)]) ?? "root");
+      if (walker.stage === 2) chosen = undefined;
+      return { ...recording(walker, address), ...(begin === undefined || begin === "root" ? {} : { begin }) };
     },
     execute: (words, now) => {
       if (nameOf(words) === "SYNC") return complete();
@@ -195,13 +251,14 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   };
   const device = createDevice({ registers, read: memory, quirks, caches: hooks });
 
-  /** Words that decided about something: a store elsewhere changes nothing. */
-  const seen = new Set<bigint>();
+  /** Words that decided about something: a store elsewhere changes nothing. Those of the probe that runs are `its`. */
+  let its = new Set<bigint>();
   const seeing: Read = (address) => {
-    seen.add(address);
+    its.add(address);
     return device.read(address);
   };
   const judge = (transaction: Transaction, with_: Kit): Translation[] => {
+    if (from !== with_) answers.clear();
     from = with_;
     return everyWay((asked) => {
       choose = asked;
@@ -213,21 +270,38 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   const addresses = [...new Map(asked.map((transaction) => [transaction.iova, transaction.iova])).values()];
   const substreams = [...new Set([undefined, ...asked.map(({ ssid }) => ssid)])];
   let scanned = translatingStreams(device.read, settings);
-  const probes = (): Transaction[] => {
+  /** Each address that is asked about, by each stream that may ask, and the words that its probe has read so far. */
+  const probes = new Map<string, Probe>();
+  const addProbes = (): void => {
     const sids = new Set([...asked.map(({ sid }) => sid), ...(scanned.sids as Transaction["sid"][])]);
-    return [...sids].flatMap((sid) => substreams.flatMap((ssid) => addresses.map((iova) => probeOf(sid, ssid, iova))));
+    for (const sid of sids)
+      for (const ssid of substreams)
+        for (const iova of addresses) {
+          const key = `${sid} ${ssid ?? ""} ${iova}`;
+          if (!probes.has(key)) probes.set(key, { transaction: probeOf(sid, ssid, iova), read: new Set() });
+        }
   };
-  /** Adds what could be fetched now, until nothing more can. */
-  const saturate = (target: Kit): void => {
-    for (let grown = true; grown; ) {
-      grown = false;
-      for (const probe of probes()) {
+  /** Probes that an entry can make a difference to; an entry of stage 2 or of configuration may to all. */
+  const touchedBy = (entry: MayKeep): Probe[] => {
+    if (entry.kind === "words" || entry.tag.asid === undefined) return [...probes.values()];
+    const shape = entry.kind === "table" ? entry : entry.kept;
+    return [...probes.values()].filter(({ transaction }) => covers(shape, transaction.iova & TAGLESS) || covers({ ...shape, input: shape.input & TAGLESS }, transaction.iova & TAGLESS));
+  };
+  /** Adds what could be fetched now, until nothing more can; only probes that something changed for are run. */
+  const saturate = (target: Kit, changed: Iterable<Probe>): void => {
+    for (let next = new Set(changed); next.size > 0; ) {
+      const dirty = next;
+      next = new Set();
+      answers.clear();
+      for (const probe of dirty) {
         left = [];
-        judge(probe, target);
+        its = probe.read;
+        judge(probe.transaction, target);
         for (const entry of left) {
           const key = keyOf(entry);
-          grown ||= !target.has(key);
-          if (!target.has(key)) target.set(key, entry);
+          if (target.has(key)) continue;
+          target.set(key, entry);
+          for (const touched of touchedBy(entry)) next.add(touched);
         }
       }
       if (target.size > MOST_ENTRIES) throw new RangeError(`the caches could hold more than ${MOST_ENTRIES} entries`);
@@ -250,14 +324,16 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       record.words = now;
     }
   };
-  const fill = (): void => {
+  const fill = (changed: Iterable<Probe> = probes.values()): void => {
     if (!settings.enabled) return;
-    saturate(kit);
-    if (early !== undefined) saturate(early);
+    saturate(kit, changed);
+    if (early !== undefined) saturate(early, changed);
   };
 
   const outcomesOf = (transaction: Transaction): MayOutcome => {
     left = [];
+    its = new Set();
+    answers.clear();
     const recorded = Cr0.get([BigInt(device.registers().get(offsets.CR0) ?? 0)], "EVENTQEN") === 1n;
     const results = judge(transaction, kit).map((result) => (recorded ? result : unrecorded(result)));
     const updating = results.find((result) => (result.updates?.length ?? 0) > 0);
@@ -269,12 +345,15 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
     const outcomes = device.step(happens);
     settings = settingsOf(device.registers(), quirks);
     const touchesTable = happens.kind === "register" || (happens.kind === "store" && scanned.regions.some(([start, end]) => happens.addr >= start && happens.addr < end));
-    if (touchesTable) scanned = translatingStreams(device.read, settings);
-    if (happens.kind === "store" && !touchesTable && !seen.has(happens.addr)) return outcomes;
+    if (touchesTable) {
+      scanned = translatingStreams(device.read, settings);
+      addProbes();
+    }
     if (wasEnabled) keepOverwritten();
-    fill();
+    fill(happens.kind === "store" && !touchesTable ? [...probes.values()].filter(({ read }) => read.has(happens.addr)) : probes.values());
     return outcomes;
   };
+  addProbes();
   fill();
   return history.flatMap(step);
 };

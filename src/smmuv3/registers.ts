@@ -182,7 +182,8 @@ const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, 
   const twoLevel = idr0(Idr0.fields.ST_LEVEL) !== 0 && (table(StrtabBaseCfg.fields.FMT) === 1 || sticky(StrtabBaseCfg.fields.FMT) === 1);
   const said = twoLevel ? sticky(StrtabBaseCfg.fields.SPLIT) : 0;
   const split = quirks.splitUnchecked || LEGAL_SPLITS.has(said) ? said : 6;
-  const bytes = twoLevel ? Math.max(log2Size - split, 0) + 3 : log2Size + 6;
+  // The literal LOG2SIZE, even beyond SIDSIZE.
+  const bytes = twoLevel ? Math.max(given - split, 0) + 3 : given + 6;
   const quirky = twoLevel ? Math.max(5, given - split + 2) : given + 5;
   const aligned = quirks.streamTableHalfAligned ? quirky : bytes;
   const base = withinOutput(StrtabBase.get([register64(registers, offsets.STRTAB_BASE)], "ADDR"), registers, quirks);

@@ -51,7 +51,7 @@ const piecesOf = (words: readonly bigint[]): { readonly named: Named; readonly p
   for (let at = Address; at < end; ) {
     const mask = alignedMask(at, end - 1n);
     const pages = (mask + 1n) >> BigInt(granule);
-    pieces.push({ named: { address: at, open: ((pages << BigInt(granule)) - 1n) & MASK }, pages, granule });
+    pieces.push({ named: { address: at & MASK, open: ((pages << BigInt(granule)) - 1n) & MASK }, pages, granule });
     at += mask + 1n;
   }
   return pieces;
@@ -114,7 +114,8 @@ export const createRetained = (): Retained => {
         case "CFGI_STE":
         case "CFGI_CD":
         case "CFGI_CD_ALL": {
-          const named = Number(CommandCfgi.get(words, "SID"));
+          // The device is found by its bus and number: 16 bits.
+        const named = Number(CommandCfgi.get(words, "SID")) & 0xffff;
           removeConfigurations((sid) => sid === named);
           break;
         }
