@@ -24,15 +24,16 @@ import { printable } from "../base/diagnostic.ts";
 import type { Fields } from "../base/layout.ts";
 
 /** What is printed of long lists; JSON has the rest. */
-const SHOWN = { ranges: 2000, records: 48, sids: 12, level1: 64, users: 24, entries: 256, its: 64 } as const;
+const SHOWN = { left: 8, ranges: 2000, records: 48, sids: 12, level1: 64, users: 24, entries: 256, its: 64 } as const;
 
 const amount = (number: number): string => number.toLocaleString("en-US");
 const many = (number: number, one: string, several = `${one}s`): string => `${amount(number)} ${number === 1 ? one : several}`;
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;
+/** About so much: three digits are enough for people. */
 const bytes = (size: string): string => {
-  let [value, unit] = [BigInt(size), 0];
-  while (value >= 1024n && value % 1024n === 0n && unit < UNITS.length - 1) [value, unit] = [value / 1024n, unit + 1];
-  return `${value} ${UNITS[unit]!}`;
+  let [value, unit] = [Number(BigInt(size)), 0];
+  for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
+  return `${Number(value.toPrecision(value < 1000 ? 3 : 4))} ${UNITS[unit]!}`;
 };
 /** The first items as lines, and how many more there are. */
 const first = <T>(items: readonly T[], most: number, several: string, line: (item: T) => readonly string[], indent = "  "): string[] => [
@@ -48,12 +49,19 @@ const sids = (ranges: readonly SidRange[]): string => `${ranges.slice(0, SHOWN.s
 const worth = ({ value }: Field): boolean => value !== "0x0";
 const fieldLines = (fields: readonly Field[], of: Fields | undefined, indent: string): string[] =>
   fields.filter(worth).map(({ name, value, is }) => `${indent}${name.padEnd(14)} ${value.padEnd(12)} ${is === undefined ? "" : `${is}: `}${of?.[name]?.doc ?? ""}`.trimEnd());
-const fieldList = (fields: readonly Field[]): string => fields.filter(worth).map(({ name, value, is }) => `${name}=${is ?? value}`).join(" ");
+/** Told by the name of the record. */
+const CODES = new Set(["Op", "Type"]);
+/** A record in one line; a StreamID of 0 is one, too. */
+const fieldList = (fields: readonly Field[], zeros = false): string =>
+  fields
+    .filter((field) => !CODES.has(field.name) && (zeros || worth(field) || field.name === "SID" || field.name === "DeviceID"))
+    .map(({ name, value, is }) => `${name}=${is ?? value}`)
+    .join(" ");
 const flagged = (reserved: readonly string[], indent: string): string[] => (reserved.length === 0 ? [] : [`${indent}! reserved: ${reserved.join(", ")}`]);
 
 // The first screen.
 
-const DOES: Readonly<Record<EntryClass | "none", string>> = {
+const DOES: Readonly<Record<EntryClass, string>> = {
   stage1: "translated by stage 1",
   stage2: "translated by stage 2",
   nested: "translated by both stages",
@@ -61,10 +69,13 @@ const DOES: Readonly<Record<EntryClass | "none", string>> = {
   abort: "abort without an event",
   illegal: "abort with C_BAD_STE: their entry is illegal",
   unsupported: "have an entry that is legal, but not decoded further",
-  none: "have no entry that can be read",
 };
-const streamLines = ({ summary: { streams } }: Decoding): string[] =>
-  (Object.keys(DOES) as (keyof typeof DOES)[]).filter((kind) => streams[kind] > 0).map((kind) => `  ${many(streams[kind], "stream").padEnd(16)} ${DOES[kind]}`);
+const streamLine = (streams: number, does: string): string[] => (streams === 0 ? [] : [`  ${many(streams, "stream").padEnd(16)} ${does}`]);
+const streamLines = ({ summary: { streams }, streamTable: { withoutEntry } }: Decoding): string[] => [
+  ...(Object.keys(DOES) as EntryClass[]).flatMap((kind) => streamLine(streams[kind], DOES[kind])),
+  ...streamLine(withoutEntry, "abort with C_BAD_STREAMID: they have no entry"),
+  ...streamLine(streams.none - withoutEntry, "have an entry that was not read"),
+];
 
 const tableSentence = ({ kind, base, streams, split }: StreamTable): string =>
   kind === "linear" ? `linear at ${base}, room for ${many(streams, "stream")}` : `two-level at ${base}, ${2 ** (split ?? 0)} entries a second level, room for ${many(streams, "stream")}`;
@@ -81,6 +92,13 @@ const attention = ({ entries, addressSpaces, registers }: Decoding): string[] =>
   ];
 };
 
+/** Names of the events that wait, as far as they are listed. */
+const waiting = ({ queues }: Decoding): string => {
+  const counts = new Map<string, number>();
+  for (const { state, name } of queues.find(({ name: queue }) => queue === "EVENTQ")?.records ?? []) if (state === "pending") counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts.size === 0 ? "" : ` (${[...counts].map(([name, count]) => `${amount(count)} ${name}`).join(", ")})`;
+};
+
 const story = (decoding: Decoding): string[] => {
   const { summary, streamTable, addressSpaces, notes, cut } = decoding;
   const reach = addressSpaces.reduce((sum, { reachable }) => sum + BigInt(reachable), 0n);
@@ -89,12 +107,12 @@ const story = (decoding: Decoding): string[] => {
     `Stream table: ${tableSentence(streamTable)}`,
     ...streamLines(decoding),
     `Address spaces: ${addressSpaces.length === 0 ? "none" : `${addressSpaces.length}, which reach ${bytes(`0x${reach.toString(16)}`)} in all`}`,
-    `Pending: ${many(summary.pendingEvents, "event")}, ${many(summary.pendingCommands, "command")}, ${many(summary.pendingPageRequests, "page request")}`,
+    `Pending: ${many(summary.pendingEvents, "event")}${waiting(decoding)}, ${many(summary.pendingCommands, "command")}, ${many(summary.pendingPageRequests, "page request")}`,
     `Errors: ${summary.errors.length === 0 ? "none" : ""}`.trimEnd(),
     ...summary.errors.map((error) => `  ! ${error}`),
     ...attention(decoding),
     ...notes.map((note) => `Note: ${note}`),
-    ...cut.map((sentence) => `Left out: ${sentence}`),
+    ...first(cut, SHOWN.left, "parts left out", (sentence) => [`Left out: ${sentence}`], ""),
   ];
 };
 
@@ -187,7 +205,7 @@ const queueLines = ({ name, enabled, base, entries, prod, cons, pending, errors,
   ...records
     .slice(-SHOWN.records)
     .flatMap(({ index, state, name: what, fields, reserved, illegal }) => [
-      `    [${index}] ${state.padEnd(7)} ${what} ${fieldList(fields.filter((field) => field.name !== "Op" && field.name !== "Type"))}`.trimEnd(),
+      `    [${index}] ${state.padEnd(7)} ${what} ${fieldList(fields, name !== "CMDQ")}`.trimEnd(),
       ...(illegal === undefined ? [] : [`      ! illegal: ${illegal}`]),
       ...flagged(reserved, "      "),
     ]),
@@ -201,7 +219,7 @@ const itsText = ({ enabled, devices, collections, commands, problems }: Its): st
     ...first(events, SHOWN.its, "events", ({ eventId, intid, collection }) => [`    event ${eventId} -> LPI ${intid}, collection ${collection}`], "    "),
   ]),
   ...first(collections, SHOWN.its, "collections", ({ collection, target }) => [`  collection ${collection} -> processor ${target}`]),
-  ...first(commands, SHOWN.its, "commands", ({ index, name, fields }) => [`  [${index}] ${name} ${fieldList(fields.filter((field) => field.name !== "Op"))}`.trimEnd()]),
+  ...first(commands, SHOWN.its, "commands", ({ index, name, fields }) => [`  [${index}] ${name} ${fieldList(fields)}`.trimEnd()]),
   ...problems.map((problem) => `  ! ${problem}`),
 ];
 

@@ -94,12 +94,12 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
     const acknowledged = EventqCons.get([BigInt(value(offsets.EVENTQ_CONS))], "OVACKFLG") === EventqProd.get([BigInt(produced)], "OVFLG");
     if (acknowledged) set(offsets.EVENTQ_PROD, produced ^ OVFLG);
   };
-  /** Whether a record is in the queue now. */
+  /** Whether a record is in the queue now. One of a stalled transaction waits for room, and is no overflow. */
   const record = (event: EventRecord): boolean => {
     if (!on("EVENTQEN") || (active(EVENTQ_ABT_ERR) && !quirks.overflowAsAbort)) return false;
     const queue = queueOf("EVENTQ", registers, quirks);
     if (isFull(queue)) {
-      overflow();
+      if (event.stag === undefined) overflow();
       return false;
     }
     if (!storeWords(entryAddress(queue, queue.produced), event.raw)) {
@@ -195,11 +195,16 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
       case "store":
         stored.set(happens.addr, happens.value & ((1n << 64n) - 1n));
         return [];
-      case "register":
+      case "register": {
+        const wasEnabled = settings.enabled;
         registers = writeRegister(registers, happens.offset, happens.value, happens.size, quirks);
         settings = settingsOf(registers, quirks);
+        // Disabling terminates what is stalled (IHI 0070 section 6.3.9.6).
+        const terminated = wasEnabled && !settings.enabled ? stalls.terminateAll() : [];
+        if (terminated.length > 0) waiting.length = 0;
         recordWaiting();
-        return consume();
+        return [...terminated, ...consume()];
+      }
       case "command":
         return active(CMDQ_ERR) ? [{ result: "not-consumed" }] : execute(happens.words);
       case "pageRequest":

@@ -28,7 +28,7 @@ const has = (settings: Settings, feature: string): boolean => {
     case "PRI":
       return settings.pri;
     case "MPAM":
-      return settings.mpam;
+      return settings.vmStructure;
     case "DPT":
       return settings.devicePermissionTable;
     case "stall":
@@ -51,10 +51,16 @@ const featureFault = (name: CommandName, settings: Settings): string | undefined
 const secured = (name: CommandName, { quirks }: Settings): boolean =>
   name.startsWith("CFGI") || (!quirks.illegalCommandsAccepted && (name.startsWith("PREFETCH") || name === "RESUME" || name === "STALL_TERM"));
 
+/** The level that TTL names; 0 is any, and so is 1 at 16 KiB without 52-bit addresses (IHI 0070 section 4.4.1.1). */
+const levelHint = (words: readonly bigint[], { wideSmallGranules }: Settings): number => {
+  const { TG, TTL } = CommandTlbi.decode(words);
+  return TG === "16K" && TTL === 1n && !wideSmallGranules ? 0 : Number(TTL);
+};
+
 /** What a range may not be: one granule without a level hint (IHI 0070 section 4.4.1.1). */
-const rangeFault = (words: readonly bigint[], { rangeInvalidation }: Settings): string | undefined => {
-  const { TG, Num, Scale, TTL } = CommandTlbi.decode(words);
-  return rangeInvalidation && TG !== "none" && Num === 0n && Scale === 0n && TTL === 0n ? "a range of one granule without a level hint" : undefined;
+const rangeFault = (words: readonly bigint[], settings: Settings): string | undefined => {
+  const { TG, Num, Scale } = CommandTlbi.decode(words);
+  return settings.rangeInvalidation && TG !== "none" && Num === 0n && Scale === 0n && levelHint(words, settings) === 0 ? "a range of one granule without a level hint" : undefined;
 };
 const RANGED = new Set<CommandName>(["TLBI_NH_VA", "TLBI_NH_VAA", "TLBI_EL2_VA", "TLBI_EL2_VAA", "TLBI_S2_IPA"]);
 
@@ -69,6 +75,9 @@ export const illegalCommand = (words: readonly bigint[], settings: Settings): st
   if (name === "PRI_RESP" && CommandPriResp.get(words, "Resp") === 3n) return "PRI_RESP with reserved Resp=3";
   return RANGED.has(name) ? rangeFault(words, settings) : undefined;
 };
+
+/** Whether an entry has the VMID of a command, its low bits open as CR0.VMW says (IHI 0070 section 3.17.6). */
+export const sameVmid = (entry: number, command: number, { vmidWildcard }: Settings): boolean => entry >>> vmidWildcard === command >>> vmidWildcard;
 
 /** What a TLBI names: [first, end) of addresses, and the only leaf level it must reach, if it gives a hint. */
 interface Named {
@@ -85,10 +94,11 @@ const GRANULES: Readonly<Record<string, Granule>> = { "4K": 12, "16K": 14, "64K"
  * (Num+1) * 2^Scale pages of that granule (IHI 0070 section 4.4.1.1).
  */
 export const namedBy = (words: readonly bigint[], settings: Settings): Named => {
-  const { Address, TG, Num, Scale, TTL } = CommandTlbi.decode(words);
+  const { Address, TG, Num, Scale } = CommandTlbi.decode(words);
   if (TG === "none" || !settings.rangeInvalidation) return { first: Address, end: Address + 4096n };
+  const level = levelHint(words, settings);
   const granule = GRANULES[TG as string]!;
-  return { first: Address, end: Address + ((Num + 1n) << (Scale + BigInt(granule))), granule, ...(TTL === 0n ? {} : { level: Number(TTL) }) };
+  return { first: Address, end: Address + ((Num + 1n) << (Scale + BigInt(granule))), granule, ...(level === 0 ? {} : { level }) };
 };
 
 /**
@@ -101,7 +111,7 @@ const keepAfterIpa = (words: readonly bigint[], settings: Settings): Keep => {
   const leafOnly = CommandTlbi.get(words, "Leaf") === 1n;
   const overlaps = (at: bigint, size: bigint) => at < named.end && named.first < at + size;
   return (entry) => {
-    if (entry.kind === "ste" || entry.vmid !== vmid || (named.granule !== undefined && named.granule !== entry.granule)) return true;
+    if (entry.kind === "ste" || !sameVmid(entry.vmid, vmid, settings) || (named.granule !== undefined && named.granule !== entry.granule)) return true;
     if (entry.kind === "leaf") return (named.level !== undefined && entry.level !== named.level) || !overlaps(entry.ipa, entry.size);
     return leafOnly || !overlaps(entry.ipa, 1n << levelShift(entry.level, entry.granule));
   };
@@ -125,7 +135,7 @@ export const keepAfter = (words: readonly bigint[], settings: Settings): Keep =>
       return keepAfterSteRange(words);
     case "TLBI_S12_VMALL": {
       const vmid = Number(CommandTlbi.get(words, "VMID"));
-      return (entry) => entry.kind === "ste" || entry.vmid !== vmid;
+      return (entry) => entry.kind === "ste" || !sameVmid(entry.vmid, vmid, settings);
     }
     case "TLBI_S2_IPA":
       return keepAfterIpa(words, settings);

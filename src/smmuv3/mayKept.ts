@@ -5,7 +5,7 @@
 import { CommandCfgi, CommandCfgiCd, CommandCfgiRange, CommandTlbi } from "../../specs/smmuv3/command.ts";
 import type { Kept, Structure, Tag } from "./caches.ts";
 import type { Granule, Hierarchy } from "./descriptor.ts";
-import { namedBy, nameOf } from "./invalidate.ts";
+import { namedBy, nameOf, sameVmid } from "./invalidate.ts";
 import type { Settings } from "./registers.ts";
 import type { Via } from "./walk.ts";
 
@@ -71,9 +71,9 @@ const afterContext =
 
 /** Which tags a stage-1 invalidation is about. */
 const about =
-  (vmid: number, world: Tag["world"]) =>
+  (vmid: number, world: Tag["world"], settings: Settings) =>
   (tag: Tag): boolean =>
-    tag.asid !== undefined && tag.world === world && (world !== undefined || tag.vmid === vmid);
+    tag.asid !== undefined && tag.world === world && (world !== undefined || sameVmid(tag.vmid, vmid, settings));
 
 const tagOf = (entry: MayKeep): Tag | undefined => (entry.kind === "words" ? undefined : entry.tag);
 const unless =
@@ -100,8 +100,8 @@ const ofAsid = (asid: number, globals: boolean) => (tag: Tag): boolean => (tag.g
 export const leavesAfter = (words: readonly bigint[], settings: Settings): Leaves => {
   const vmid = settings.stage2 ? Number(CommandTlbi.get(words, "VMID")) : 0;
   const asid = Number(CommandTlbi.get(words, "ASID"));
-  const el1 = about(vmid, undefined);
-  const el2 = about(0, settings.hypHost ? "EL2-E2H" : "EL2");
+  const el1 = about(vmid, undefined, settings);
+  const el2 = about(0, settings.hypHost ? "EL2-E2H" : "EL2", settings);
   const name = nameOf(words);
   switch (name) {
     case "CFGI_STE": {
@@ -140,10 +140,10 @@ export const leavesAfter = (words: readonly bigint[], settings: Settings): Leave
     }
     case "TLBI_S2_IPA": {
       const named = namedGoes(words, settings);
-      return unless((entry, tag) => tag.asid === undefined && tag.vmid === vmid && named(entry));
+      return unless((entry, tag) => tag.asid === undefined && sameVmid(tag.vmid, vmid, settings) && named(entry));
     }
     case "TLBI_S12_VMALL":
-      return unless((_, tag) => tag.world === undefined && tag.vmid === vmid);
+      return unless((_, tag) => tag.world === undefined && sameVmid(tag.vmid, vmid, settings));
     case "TLBI_NSNH_ALL":
       return unless((_, tag) => tag.world === undefined);
     default:

@@ -9,13 +9,14 @@
 export const quirks = {
   // Registers and the stream table.
   registersAlwaysWritable: "registers that the architecture locks while SMMUEN or a queue is enabled take every write",
+  reservedAcknowledged: "CR0ACK copies reserved bits of CR0",
   wideWritesOfBasesOnly: "8-byte writes reach the 64-bit registers only",
   pagesAliased: "register page 1 is a copy of the whole of page 0",
   formatSticks: "once STRTAB_BASE_CFG.FMT was two-level, the stream table stays so until reset",
   splitUnchecked: "STRTAB_BASE_CFG.SPLIT is taken as it is; values other than 6, 8 and 10 behave as 6",
   badStreamRecorded: "C_BAD_STREAMID is recorded whatever CR2.RECINVSID says",
   basesBeyondOutput: "bits of STRTAB_BASE, CMDQ_BASE and EVENTQ_BASE beyond OAS are used; they are RES0",
-  streamTableHalfAligned: "a stream table's base is aligned to half the size that LOG2SIZE says, even beyond SIDSIZE",
+  streamTableHalfAligned: "a stream table's base is aligned to half the size that LOG2SIZE says",
   spanDoubled: "a second-level stream table of L1STD.Span has 2^Span entries, and streams beyond it are C_BAD_STE",
   level2Unaligned: "L1STD.L2Ptr is taken from bits 63:5 as they are, not aligned to the table's size",
   bypassUnchecked: "a bypassed address beyond OAS passes; the architecture has F_ADDR_SIZE",

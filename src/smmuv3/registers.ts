@@ -2,7 +2,7 @@
  * The register file: 32-bit values by byte offset, and typed readings of the fields that decide about transactions.
  * Source: IHI 0070 "Register formats".
  */
-import { Cr0, Cr2, Gbpa, Idr0, Idr1, Idr3, Idr5, offsets, qemuVirtIdentification, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
+import { Cr0, Cr2, Gbpa, Idr0, Idr1, Idr3, Idr5, IrqCtrl, offsets, qemuVirtIdentification, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
 import type { Granule } from "./descriptor.ts";
 import type { Quirks } from "./quirks.ts";
 
@@ -30,15 +30,22 @@ const READ_ONLY = new Set<number>([
 /** 64-bit registers; the high half is at the offset plus 4. */
 const WIDE = new Set<number>([offsets.STRTAB_BASE, offsets.CMDQ_BASE, offsets.EVENTQ_BASE, offsets.PRIQ_BASE, offsets.GERROR_IRQ_CFG0, offsets.EVENTQ_IRQ_CFG0, offsets.PRIQ_IRQ_CFG0]);
 const both = (...registers: readonly number[]): number[] => registers.flatMap((offset) => [offset, offset + 4]);
+type Enable = "SMMUEN" | "CMDQEN" | "EVENTQEN" | "PRIQEN";
 /**
  * Writable only while a bit of CR0 is 0. What a write does otherwise is `unspecified` (IHI 0070 section 6.3: ignored or
  * CONSTRAINED UNPREDICTABLE); here it is ignored.
  */
-const LOCKED_BY: readonly (readonly [enable: "SMMUEN" | "CMDQEN" | "EVENTQEN" | "PRIQEN", registers: ReadonlySet<number>])[] = [
-  ["SMMUEN", new Set([...both(offsets.STRTAB_BASE), offsets.STRTAB_BASE_CFG, offsets.CR2])],
-  ["CMDQEN", new Set([...both(offsets.CMDQ_BASE), offsets.CMDQ_CONS])],
-  ["EVENTQEN", new Set([...both(offsets.EVENTQ_BASE), offsets.EVENTQ_PROD])],
-  ["PRIQEN", new Set([...both(offsets.PRIQ_BASE), offsets.PRIQ_PROD])],
+const LOCKED_BY: readonly (readonly [enable: Enable, registers: ReadonlySet<number>])[] = [
+  ["SMMUEN", new Set([...both(offsets.STRTAB_BASE), offsets.STRTAB_BASE_CFG, offsets.CR1, offsets.CR2])],
+  ["CMDQEN", new Set([...both(offsets.CMDQ_BASE), offsets.CMDQ_CONS, offsets.CR1])],
+  ["EVENTQEN", new Set([...both(offsets.EVENTQ_BASE), offsets.EVENTQ_PROD, offsets.CR1])],
+  ["PRIQEN", new Set([...both(offsets.PRIQ_BASE), offsets.PRIQ_PROD, offsets.CR1])],
+];
+/** Where interrupts go; writable only while they are off (IRQ_CTRL). */
+const LOCKED_BY_INTERRUPTS: readonly (readonly [enable: keyof typeof IrqCtrl.fields, registers: ReadonlySet<number>])[] = [
+  ["GERROR_IRQEN", new Set([...both(offsets.GERROR_IRQ_CFG0), offsets.GERROR_IRQ_CFG1, offsets.GERROR_IRQ_CFG2])],
+  ["EVENTQ_IRQEN", new Set([...both(offsets.EVENTQ_IRQ_CFG0), offsets.EVENTQ_IRQ_CFG1, offsets.EVENTQ_IRQ_CFG2])],
+  ["PRIQ_IRQEN", new Set([...both(offsets.PRIQ_IRQ_CFG0), offsets.PRIQ_IRQ_CFG1, offsets.PRIQ_IRQ_CFG2])],
 ];
 const UPDATE = 1n << 31n;
 const PAGE_1 = 0x10000;
@@ -49,20 +56,38 @@ const TWO_LEVEL_ONCE = -4;
 
 const word = (registers: RegisterFile, offset: number): bigint => BigInt((registers.get(offset) ?? 0) >>> 0);
 export const register64 = (registers: RegisterFile, offset: number): bigint => word(registers, offset) | (word(registers, offset + 4) << 32n);
-const cr0 = (registers: RegisterFile, bit: "SMMUEN" | "CMDQEN" | "EVENTQEN" | "PRIQEN" | "ATSCHK"): boolean => Cr0.get([word(registers, offsets.CR0)], bit) === 1n;
-const locked = (registers: RegisterFile, offset: number): boolean => LOCKED_BY.some(([enable, which]) => which.has(offset) && cr0(registers, enable));
+const cr0 = (registers: RegisterFile, bit: Enable | "ATSCHK"): boolean => Cr0.get([word(registers, offsets.CR0)], bit) === 1n;
+const locked = (registers: RegisterFile, offset: number): boolean =>
+  LOCKED_BY.some(([enable, which]) => which.has(offset) && cr0(registers, enable)) ||
+  LOCKED_BY_INTERRUPTS.some(([enable, which]) => which.has(offset) && IrqCtrl.get([word(registers, offsets.IRQ_CTRL)], enable) === 1n);
+
+/** CR0 as it is acknowledged: what is not implemented is reserved, and reads 0 (IHI 0070 section 6.3.9). */
+const acknowledged = (registers: RegisterFile, value: bigint, quirks: Quirks): bigint => {
+  if (quirks.reservedAcknowledged) return value & QEMU_CR0;
+  const idr0 = [word(registers, offsets.IDR0)];
+  const { VMW, ATSCHK, PRIQEN, DPT_WALK_EN, ...always } = Cr0.decode([value]);
+  const implemented = {
+    ...always,
+    ...(Idr0.get(idr0, "VMW") === 1n ? { VMW } : {}),
+    ...(Idr0.get(idr0, "ATS") === 1n ? { ATSCHK } : {}),
+    ...(Idr0.get(idr0, "PRI") === 1n ? { PRIQEN } : {}),
+    ...(Idr3.get([word(registers, offsets.IDR3)], "DPT") === 1n ? { DPT_WALK_EN } : {}),
+  };
+  return Cr0.encode(implemented)[0]!;
+};
+/** Bits 4:0 and 9:6. */
+const QEMU_CR0 = 0x3dfn;
 
 /** One 32-bit write. GBPA changes only by a write with Update=1, and reads Update=0 once that has taken effect. */
 const put = (registers: RegisterFile, offset: number, value: bigint, quirks: Quirks): RegisterFile => {
   if (READ_ONLY.has(offset) || (!quirks.registersAlwaysWritable && locked(registers, offset)) || (offset === offsets.GBPA && (value & UPDATE) === 0n)) return registers;
   const next = new Map(registers);
   next.set(offset, Number(offset === offsets.GBPA ? value & ~UPDATE : value));
-  if (offset === offsets.CR0) next.set(offsets.CR0ACK, Number(value & CR0_BITS));
-  if (offset === offsets.IRQ_CTRL) next.set(offsets.IRQ_CTRLACK, Number(value));
+  if (offset === offsets.CR0) next.set(offsets.CR0ACK, Number(acknowledged(registers, value, quirks)));
+  if (offset === offsets.IRQ_CTRL) next.set(offsets.IRQ_CTRLACK, Number(value & IrqCtrl.masks[0]!));
   if (offset === offsets.STRTAB_BASE_CFG && StrtabBaseCfg.get([value], "FMT") === "twoLevel") next.set(TWO_LEVEL_ONCE, Number(value));
   return next;
 };
-const CR0_BITS = Cr0.masks[0]!;
 
 /** The offset on page 0 that an offset names; undefined where page 1 has no register. */
 const onPage0 = (offset: number, quirks: Quirks): number | undefined => {
@@ -145,6 +170,8 @@ export interface Settings {
   readonly hierarchyOff: boolean;
   readonly unprivilegedDenied: boolean;
   readonly rangeInvalidation: boolean;
+  /** Low bits of a VMID that invalidations leave open (CR0.VMW). */
+  readonly vmidWildcard: number;
   readonly permissionOverride: boolean;
   readonly hyp: boolean;
   /** EL2 StreamWorlds have two halves and ASIDs (CR2.E2H). */
@@ -154,6 +181,8 @@ export interface Settings {
   readonly splitAts: boolean;
   readonly pri: boolean;
   readonly mpam: boolean;
+  /** There are VM structures for CFGI_VMS_PIDM to invalidate: MPAM with both stages. */
+  readonly vmStructure: boolean;
   readonly devicePermissionTable: boolean;
 }
 
@@ -171,6 +200,8 @@ export const withinOutput = (base: bigint, registers: RegisterFile, quirks: Quir
   return base & ((1n << BigInt(bits)) - 1n);
 };
 
+/** CR0.VMW above 4 is reserved. */
+const MOST_WILDCARD = 4;
 const LEGAL_SPLITS = new Set([6, 8, 10]);
 /** The shape of the stream table, and its base: aligned to its own size, lower bits taken as 0 (IHI 0070 section 6.3.24). */
 const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, "streamTable" | "log2Size" | "linear" | "split"> => {
@@ -239,6 +270,7 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     hierarchyOff: has("HAD"),
     unprivilegedDenied: has("E0PD"),
     rangeInvalidation: has("RIL"),
+    vmidWildcard: is("VMW") ? Math.min(Number(Cr0.get([word(registers, offsets.CR0)], "VMW")), MOST_WILDCARD) : 0,
     permissionOverride: idr1(Idr1.fields.ATTR_PERMS_OVR) === 1,
     hyp: is("HYP"),
     hypHost: Cr2.get([word(registers, offsets.CR2)], "E2H") === 1n,
@@ -247,6 +279,7 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     splitAts: !is("NS1ATS"),
     pri: is("PRI"),
     mpam: has("MPAM"),
+    vmStructure: has("MPAM") && is("S1P") && is("S2P") && (registers.get(offsets.MPAMIDR) ?? 0) !== 0,
     devicePermissionTable: has("DPT"),
   };
 };

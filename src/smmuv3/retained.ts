@@ -6,7 +6,8 @@
 import { CommandCfgi, CommandCfgiRange, CommandTlbi } from "../../specs/smmuv3/command.ts";
 import type { Caches, Configured, Kept, Sought, Tag } from "./caches.ts";
 import { type Granule, levelShift } from "./descriptor.ts";
-import { nameOf } from "./invalidate.ts";
+import { nameOf, sameVmid } from "./invalidate.ts";
+import { leavesAfter } from "./mayKept.ts";
 import type { Settings } from "./registers.ts";
 
 const MOST_TRANSLATIONS = 256;
@@ -57,6 +58,8 @@ const piecesOf = (words: readonly bigint[]): { readonly named: Named; readonly p
   return pieces;
 };
 
+const vmidOf = (words: readonly bigint[], { stage2 }: Settings): number => (stage2 ? Number(CommandTlbi.get(words, "VMID")) : 0);
+
 export const createRetained = (): Retained => {
   const configurations = new Map<string, { readonly sid: number; readonly configured: Configured }>();
   const translations = new Map<string, Entry>();
@@ -73,14 +76,16 @@ export const createRetained = (): Retained => {
   const removeWhere = (goes: (entry: Entry) => boolean): void => {
     for (const [key, entry] of translations) if (goes(entry)) translations.delete(key);
   };
+  const removeEl1 = (goes: (entry: Entry) => boolean): void => removeWhere((entry) => entry.tag.world === undefined && goes(entry));
   /** `asid` undefined: any. */
-  const invalidateAddress = (words: readonly bigint[], vmid: number, stage: 1 | 2, asid: number | undefined): void => {
+  const invalidateAddress = (words: readonly bigint[], settings: Settings, stage: 1 | 2, asid: number | undefined): void => {
+    const vmid = vmidOf(words, settings);
     const { TTL } = CommandTlbi.decode(words);
     for (const { named, pages, granule } of piecesOf(words)) {
       const exact = TTL !== 0n && pages === 1n && granule !== undefined && (stage === 2 || asid !== undefined);
       if (exact && translations.delete(keyOf({ vmid, asid: stage === 2 ? undefined : asid }, named.address, granule, Number(TTL)))) continue;
-      if (stage === 2) removeWhere(({ tag, kept }) => tag.asid === undefined && tag.vmid === vmid && holds(kept, named));
-      else removeWhere(({ tag, kept }) => (asid === undefined || tag.asid === asid || tag.global === true) && tag.vmid === vmid && holds(kept, named));
+      if (stage === 2) removeEl1(({ tag, kept }) => tag.asid === undefined && sameVmid(tag.vmid, vmid, settings) && holds(kept, named));
+      else removeEl1(({ tag, kept }) => (asid === undefined || tag.asid === asid || tag.global === true) && sameVmid(tag.vmid, vmid, settings) && holds(kept, named));
     }
   };
   const removeConfigurations = (goes: (sid: number) => boolean): void => {
@@ -108,14 +113,17 @@ export const createRetained = (): Retained => {
       translations.set(keyOf(tag, kept.input, kept.granule, kept.level), { tag, kept });
     },
     execute: (words, settings) => {
-      const vmid = settings.stage2 ? Number(CommandTlbi.get(words, "VMID")) : 0;
+      const vmid = vmidOf(words, settings);
       const asid = Number(CommandTlbi.get(words, "ASID"));
+      // QEMU has no other StreamWorld than EL1; what is kept of one goes as the architecture says.
+      const leaves = leavesAfter(words, settings);
+      removeWhere(({ tag, kept }) => tag.world !== undefined && !leaves({ kind: "translation", tag, kept }));
       switch (nameOf(words)) {
         case "CFGI_STE":
         case "CFGI_CD":
         case "CFGI_CD_ALL": {
           // The device is found by its bus and number: 16 bits.
-        const named = Number(CommandCfgi.get(words, "SID")) & 0xffff;
+          const named = Number(CommandCfgi.get(words, "SID")) & 0xffff;
           removeConfigurations((sid) => sid === named);
           break;
         }
@@ -123,25 +131,25 @@ export const createRetained = (): Retained => {
           removeRange(words);
           break;
         case "TLBI_NH_ALL":
-          removeWhere(({ tag }) => !settings.stage2 || (tag.vmid === vmid && tag.asid !== undefined));
+          removeEl1(({ tag }) => !settings.stage2 || (sameVmid(tag.vmid, vmid, settings) && tag.asid !== undefined));
           break;
         case "TLBI_NH_ASID":
-          removeWhere(({ tag }) => tag.vmid === vmid && tag.asid === asid && tag.global !== true);
+          removeEl1(({ tag }) => sameVmid(tag.vmid, vmid, settings) && tag.asid === asid && tag.global !== true);
           break;
         case "TLBI_NH_VA":
-          invalidateAddress(words, vmid, 1, asid);
+          invalidateAddress(words, settings, 1, asid);
           break;
         case "TLBI_NH_VAA":
-          invalidateAddress(words, vmid, 1, undefined);
+          invalidateAddress(words, settings, 1, undefined);
           break;
         case "TLBI_S12_VMALL":
-          removeWhere(({ tag }) => tag.vmid === vmid);
+          removeEl1(({ tag }) => sameVmid(tag.vmid, vmid, settings));
           break;
         case "TLBI_S2_IPA":
-          invalidateAddress(words, vmid, 2, undefined);
+          invalidateAddress(words, settings, 2, undefined);
           break;
         case "TLBI_NSNH_ALL":
-          translations.clear();
+          removeEl1(() => true);
           break;
         default:
       }

@@ -14,6 +14,8 @@ export type Resumed = Translation & { readonly resumed: number };
 export interface Stalls {
   /** Gives a stalled transaction its tag. Past STALL_MAX there is none, and this model does not wait for one. */
   readonly hold: (transaction: Transaction, translation: Translation & { readonly result: "stall" }, settings: Settings) => Translation;
+  /** SMMUEN went to 0: everything that is held aborts. */
+  readonly terminateAll: () => Resumed[];
   /** RESUME or STALL_TERM; `retry` judges a transaction again. */
   readonly command: (name: "RESUME" | "STALL_TERM", words: readonly bigint[], retry: (transaction: Transaction) => Translation) => Resumed[];
 }
@@ -35,6 +37,11 @@ export const createStalls = (): Stalls => {
       const [first, second, ...rest] = event.raw;
       const tagged = second | Event.encode({ STAG: BigInt(stag) })[1]!;
       return { ...translation, event: { ...event, stag, raw: [first, tagged, ...rest] } };
+    },
+    terminateAll: () => {
+      const tags = [...held.keys()];
+      held.clear();
+      return tags.map(aborted);
     },
     command: (name, words, retry) => {
       const { SID, STAG, Ac, Ab } = CommandResume.decode(words);

@@ -13,6 +13,7 @@ import type { Settings } from "./registers.ts";
 import type { Read } from "./streamTable.ts";
 import { throughStage1 } from "./throughStage1.ts";
 import { throughStage2 } from "./throughStage2.ts";
+import type { Update } from "./walk.ts";
 
 export type { Translation } from "./journey.ts";
 
@@ -61,7 +62,10 @@ const arrive = (journey: Journey, address: (journey: Journey) => bigint): Transl
  * that is enabled and has room. The transaction does not cross a 4 KiB boundary.
  */
 export const translate = (read: Read, settings: Settings, transaction: Transaction, caches: Caches = noCaches): Translation => {
-  const journey: Journey = { read, settings, quirks: settings.quirks, caches, transaction, via: [], updates: [] };
+  const updates: Update[] = [];
+  // One transaction may update a descriptor twice: the second walk sees what the first one wrote.
+  const updated: Read = (address) => updates.findLast(({ addr }) => addr === address)?.value ?? read(address);
+  const journey: Journey = { read: settings.hardwareUpdate === 0 ? read : updated, settings, quirks: settings.quirks, caches, transaction, via: [], updates };
   if (transaction.ats === undefined) return arrive(journey, travel);
   return transaction.ats === "translated" ? arrive(journey, travelTranslated) : completion(journey, (each) => arrive(each, travel));
 };
