@@ -37,6 +37,8 @@ export interface Image {
 /** The interning table of one run of the program. */
 export interface Images {
   readonly empty: Image;
+  /** An image of whole pages at once, by page number: their words that are not zero, ascending. */
+  readonly ofPages: (pages: ReadonlyMap<number, Page["words"]>) => Image;
   /** `address` is a multiple of 8. */
   readonly store: (image: Image, address: bigint, value: bigint) => Image;
   /** Every word of [address, address+size) becomes the matching word of the repeated pattern, whose length divides 512. */
@@ -172,6 +174,11 @@ export const createImages = (): Images => {
   };
   return {
     empty: intern([]),
+    ofPages: (pages) => {
+      const runs: Run[] = [];
+      for (const [number, words] of [...pages].toSorted(([a], [b]) => a - b)) push(runs, number, number + 1, internPage(words));
+      return intern(runs);
+    },
     store: (image, address, value) => {
       checkRange(address, 8n);
       return image.read(address) === (value & WORD) ? image : write(image, address, 1, () => value & WORD);

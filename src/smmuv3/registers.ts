@@ -200,8 +200,8 @@ export const withinOutput = (base: bigint, registers: RegisterFile, quirks: Quir
   return base & ((1n << BigInt(bits)) - 1n);
 };
 
-/** CR0.VMW above 4 is reserved. */
-const MOST_WILDCARD = 4;
+/** CR0.VMW above 4 is reserved, and behaves as 0. */
+const wildcard = (vmw: number): number => (vmw > 4 ? 0 : vmw);
 const LEGAL_SPLITS = new Set([6, 8, 10]);
 /** The shape of the stream table, and its base: aligned to its own size, lower bits taken as 0 (IHI 0070 section 6.3.24). */
 const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, "streamTable" | "log2Size" | "linear" | "split"> => {
@@ -209,8 +209,10 @@ const streamTableOf = (registers: RegisterFile, quirks: Quirks): Pick<Settings, 
   const idr0 = reader(registers, offsets.IDR0);
   const given = table(StrtabBaseCfg.fields.LOG2SIZE);
   const log2Size = Math.min(given, reader(registers, offsets.IDR1)(Idr1.fields.SIDSIZE));
-  const sticky = quirks.formatSticks ? reader(registers, TWO_LEVEL_ONCE) : table;
-  const twoLevel = idr0(Idr0.fields.ST_LEVEL) !== 0 && (table(StrtabBaseCfg.fields.FMT) === 1 || sticky(StrtabBaseCfg.fields.FMT) === 1);
+  const now = table(StrtabBaseCfg.fields.FMT) === 1;
+  // What a snapshot was before it is not known: only a history makes a format stick.
+  const sticky = quirks.formatSticks && !now ? reader(registers, TWO_LEVEL_ONCE) : table;
+  const twoLevel = idr0(Idr0.fields.ST_LEVEL) !== 0 && sticky(StrtabBaseCfg.fields.FMT) === 1;
   const said = twoLevel ? sticky(StrtabBaseCfg.fields.SPLIT) : 0;
   const split = quirks.splitUnchecked || LEGAL_SPLITS.has(said) ? said : 6;
   // The literal LOG2SIZE, even beyond SIDSIZE.
@@ -270,7 +272,7 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     hierarchyOff: has("HAD"),
     unprivilegedDenied: has("E0PD"),
     rangeInvalidation: has("RIL"),
-    vmidWildcard: is("VMW") ? Math.min(Number(Cr0.get([word(registers, offsets.CR0)], "VMW")), MOST_WILDCARD) : 0,
+    vmidWildcard: is("VMW") ? wildcard(Number(Cr0.get([word(registers, offsets.CR0)], "VMW"))) : 0,
     permissionOverride: idr1(Idr1.fields.ATTR_PERMS_OVR) === 1,
     hyp: is("HYP"),
     hypHost: Cr2.get([word(registers, offsets.CR2)], "E2H") === 1n,

@@ -7,7 +7,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
-import { createImages, type Image } from "./image.ts";
+import { createImages, type Image, type Page } from "./image.ts";
 import type { RegisterFile } from "./registers.ts";
 
 export interface MemoryRange {
@@ -116,15 +116,23 @@ const readPages = (packed: Uint8Array, diagnostics: Diagnostic[]): Image => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length % RECORD !== 0) diagnostics.push(fault(`${bytes.length} bytes are not a whole number of ${RECORD}-byte records`, "pages.bin.gz"));
   const seen = new Set<bigint>();
-  let image = images.empty;
+  const content = new Map<number, Page["words"]>();
+  const wordsAt = (from: number): Page["words"] => {
+    const words: [number, bigint][] = [];
+    for (let word = 0; word < PAGE / 8; word++) {
+      const value = view.getBigUint64(from + word * 8, true);
+      if (value !== 0n) words.push([word, value]);
+    }
+    return words;
+  };
   for (let at = 0; at + RECORD <= bytes.length; at += RECORD) {
     const address = view.getBigUint64(at, true);
     if (address % PAGE_BYTES !== 0n || address >> 56n !== 0n) diagnostics.push(fault(`record ${at / RECORD}: ${hex(address)} is not the address of a page`, "pages.bin.gz"));
     else if (seen.has(address)) diagnostics.push(fault(`record ${at / RECORD}: page ${hex(address)} is given twice`, "pages.bin.gz"));
-    else image = images.fill(image, address, PAGE_BYTES, Array.from({ length: PAGE / 8 }, (_, word) => view.getBigUint64(at + 8 + word * 8, true)));
+    else content.set(Number(address / PAGE_BYTES), wordsAt(at + 8));
     seen.add(address);
   }
-  return image;
+  return images.ofPages(content);
 };
 
 /** Reads a snapshot strictly: anything malformed is a `bad-snapshot` diagnostic, and then there is no value. */

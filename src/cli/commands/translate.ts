@@ -1,38 +1,18 @@
 /** `cofferdam translate SNAPSHOT --transactions FILE`: what an SMMU answers to transactions, each judged cold. */
-import { join } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { createDevice, type HistoryOutcome } from "../../smmuv3/device.ts";
 import { type MayOutcome, playMay } from "../../smmuv3/mayHistory.ts";
 import { type Quirks, quirkSets } from "../../smmuv3/quirks.ts";
 import { settingsOf } from "../../smmuv3/registers.ts";
-import { readSnapshot, reader, type Snapshot } from "../../smmuv3/snapshot.ts";
+import { reader, type Snapshot } from "../../smmuv3/snapshot.ts";
 import { translate as judge } from "../../smmuv3/transaction.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";
 import { readHistory } from "../historyList.ts";
 import { outcomeJson } from "../outcomeJson.ts";
+import { openSnapshotFolder } from "../snapshotFolder.ts";
 import { readTransactions } from "../transactionList.ts";
-
-const REGISTERS = "regs.json";
-const PAGES = "pages.bin.gz";
-
-/** The place of a fault in a snapshot is one of its two files. */
-const placed = (diagnostic: Diagnostic, folder: string): Diagnostic => {
-  const path = diagnostic.place?.path;
-  const file = join(folder, path === PAGES ? PAGES : REGISTERS);
-  return { ...diagnostic, place: path === undefined || path === PAGES || path === REGISTERS ? { file } : { file, path } };
-};
-
-/** The snapshot in a folder, or the first thing that is wrong with it. */
-const openSnapshot = (folder: string): Snapshot | Diagnostic => {
-  const regs = readBytes(join(folder, REGISTERS));
-  if (regs === undefined) return unreadable(join(folder, REGISTERS), "the registers of the snapshot");
-  const pages = readBytes(join(folder, PAGES));
-  if (pages === undefined) return unreadable(join(folder, PAGES), "the pages of the snapshot");
-  const { value, diagnostics } = readSnapshot({ regs: new TextDecoder().decode(regs), pages });
-  return value ?? placed(diagnostics[0]!, folder);
-};
 
 const refuse = (diagnostics: readonly Diagnostic[]): void => {
   showDiagnostics(diagnostics);
@@ -91,8 +71,9 @@ const line = (outcome: MayOutcome): string => {
 export const translate = (folder: string, { transactions, history, caches, quirks }: TranslateOptions): void => {
   if ((transactions === undefined) === (history === undefined))
     return refuse([{ id: "usage", severity: "error", message: "translate takes either --transactions or --history", hint: "cofferdam translate SNAPSHOT --transactions list.jsonl" }]);
-  const snapshot = openSnapshot(folder);
-  if ("id" in snapshot) return refuse([snapshot]);
+  const opened = openSnapshotFolder(folder);
+  if ("id" in opened) return refuse([opened]);
+  const { snapshot } = opened;
   const set: Quirks = quirks === undefined ? {} : quirkSets[quirks];
   const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches);
   if (outcomes === undefined) return;
