@@ -174,9 +174,9 @@ export const createImages = (): Images => {
   };
   return {
     empty: intern([]),
-    ofPages: (pages) => {
+    ofPages: (content) => {
       const runs: Run[] = [];
-      for (const [number, words] of [...pages].toSorted(([a], [b]) => a - b)) push(runs, number, number + 1, internPage(words));
+      for (const [number, words] of [...content].toSorted(([a], [b]) => a - b)) push(runs, number, number + 1, internPage(words));
       return intern(runs);
     },
     store: (image, address, value) => {

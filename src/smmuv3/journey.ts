@@ -32,9 +32,11 @@ export const SILENT: Behaviour = { recorded: false, stalls: false, aborts: true 
 export const ALWAYS: Behaviour = { recorded: true, stalls: false, aborts: true };
 
 /** Thrown on the way and caught at the end of the same transaction: the one who refuses is deep in a walk of a walk. */
-export class Refused {
+export class Refused extends Error {
+  override readonly name = "Refused";
   readonly refusal: Translation;
   constructor(refusal: Translation) {
+    super(refusal.result);
     this.refusal = refusal;
   }
 }

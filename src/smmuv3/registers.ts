@@ -24,8 +24,18 @@ export const resetRegisters = (identification: Partial<Identification> = {}): Re
 };
 
 const READ_ONLY = new Set<number>([
-  ...[offsets.IDR0, offsets.IDR1, offsets.IDR2, offsets.IDR3, offsets.IDR4, offsets.IDR5, offsets.IIDR, offsets.AIDR],
-  ...[offsets.CR0ACK, offsets.IRQ_CTRLACK, offsets.STATUSR, offsets.GERROR],
+  offsets.IDR0,
+  offsets.IDR1,
+  offsets.IDR2,
+  offsets.IDR3,
+  offsets.IDR4,
+  offsets.IDR5,
+  offsets.IIDR,
+  offsets.AIDR,
+  offsets.CR0ACK,
+  offsets.IRQ_CTRLACK,
+  offsets.STATUSR,
+  offsets.GERROR,
 ]);
 /** 64-bit registers; the high half is at the offset plus 4. */
 const WIDE = new Set<number>([offsets.STRTAB_BASE, offsets.CMDQ_BASE, offsets.EVENTQ_BASE, offsets.PRIQ_BASE, offsets.GERROR_IRQ_CFG0, offsets.EVENTQ_IRQ_CFG0, offsets.PRIQ_IRQ_CFG0]);
@@ -196,8 +206,8 @@ const reader =
 const MOST_BASE_BITS = 52;
 /** The address of a base register: bits beyond OAS are RES0 (IHI 0070 section 6.3.24). */
 export const withinOutput = (base: bigint, registers: RegisterFile, quirks: Quirks): bigint => {
-  const bits = quirks.basesBeyondOutput ? MOST_BASE_BITS : addressBits(reader(registers, offsets.IDR5)(Idr5.fields.OAS));
-  return base & ((1n << BigInt(bits)) - 1n);
+  const width = quirks.basesBeyondOutput ? MOST_BASE_BITS : addressBits(reader(registers, offsets.IDR5)(Idr5.fields.OAS));
+  return base & ((1n << BigInt(width)) - 1n);
 };
 
 /** CR0.VMW above 4 is reserved, and behaves as 0. */

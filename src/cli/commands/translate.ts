@@ -14,7 +14,7 @@ import { outcomeJson } from "../outcomeJson.ts";
 import { openSnapshotFolder } from "../snapshotFolder.ts";
 import { readTransactions } from "../transactionList.ts";
 
-const refuse = (diagnostics: readonly Diagnostic[]): void => {
+const refuse = (diagnostics: readonly Diagnostic[]): undefined => {
   showDiagnostics(diagnostics);
   exitWith(BAD_INPUT);
 };
@@ -38,7 +38,7 @@ const judgeList = (snapshot: Snapshot, file: string, quirks: Quirks): HistoryOut
   const text = textOf(file, "the transaction list");
   if (text === undefined) return undefined;
   const { value: transactions, diagnostics } = readTransactions(text, file);
-  if (transactions === undefined) return void refuse(diagnostics);
+  if (transactions === undefined) return refuse(diagnostics);
   const read = reader(snapshot);
   const settings = settingsOf(snapshot.registers, quirks);
   return transactions.map((transaction) => judge(read, settings, transaction));
@@ -49,14 +49,14 @@ const judgeHistory = (snapshot: Snapshot, file: string, quirks: Quirks, caches: 
   const text = textOf(file, "the history");
   if (text === undefined) return undefined;
   const { value: history, diagnostics } = readHistory(text, file);
-  if (history === undefined) return void refuse(diagnostics);
+  if (history === undefined) return refuse(diagnostics);
   const machine = { registers: snapshot.registers, read: reader(snapshot), quirks };
   if (caches !== "may") return createDevice({ ...machine, caches }).play(history);
   try {
     return playMay(machine, history);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return void refuse([{ id: "too-many-outcomes", severity: "error", message: error.message, place: { file }, hint: "ask about fewer addresses, or use --caches qemu" }]);
+    return refuse([{ id: "too-many-outcomes", severity: "error", message: error.message, place: { file }, hint: "ask about fewer addresses, or use --caches qemu" }]);
   }
 };
 
