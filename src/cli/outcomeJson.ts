@@ -22,7 +22,7 @@ export const outcomeJson = (outcome: HistoryOutcome): Readonly<Record<string, un
   const resumed = "resumed" in outcome ? { resumed: outcome.resumed } : {};
   switch (outcome.result) {
     case "cerror":
-      return { result: "cerror", code: hex(outcome.code), why: outcome.why };
+      return { result: "cerror", code: hex(outcome.code) };
     case "not-consumed":
       return { result: "not-consumed" };
     case "ok":

@@ -82,6 +82,9 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
 
   // Events.
 
+  /** Registers that say nothing of an event queue have one that always has room. */
+  const endless = (): boolean => !registers.has(offsets.EVENTQ_BASE);
+
   /** The memory of a queue answers, and takes the words. */
   const storeWords = (at: bigint, words: readonly bigint[]): boolean => {
     if (words.some((_, word) => read(at + BigInt(word * 8)) === undefined)) return false;
@@ -97,6 +100,7 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
   /** Whether a record is in the queue now. One of a stalled transaction waits for room, and is no overflow. */
   const record = (event: EventRecord): boolean => {
     if (!on("EVENTQEN") || (active(EVENTQ_ABT_ERR) && !quirks.overflowAsAbort)) return false;
+    if (endless()) return true;
     const queue = queueOf("EVENTQ", registers, quirks);
     if (isFull(queue)) {
       if (event.stag === undefined) overflow();

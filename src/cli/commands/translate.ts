@@ -1,5 +1,5 @@
 /** `cofferdam translate SNAPSHOT --transactions FILE`: what an SMMU answers to transactions, each judged cold. */
-import type { Diagnostic } from "../../base/diagnostic.ts";
+import { type Diagnostic, printable } from "../../base/diagnostic.ts";
 import { createDevice, type HistoryOutcome } from "../../smmuv3/device.ts";
 import { type MayOutcome, playMay } from "../../smmuv3/mayHistory.ts";
 import { type Quirks, quirkSets } from "../../smmuv3/quirks.ts";
@@ -78,6 +78,8 @@ export const translate = (folder: string, { transactions, history, caches, quirk
   const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches);
   if (outcomes === undefined) return;
   process.stdout.write(outcomes.map((outcome) => `${line(outcome)}\n`).join(""));
+  // Why a command stopped the queue is for people; the line of output has the code alone.
+  for (const outcome of outcomes) if ("result" in outcome && outcome.result === "cerror") process.stderr.write(`the command queue stopped: ${printable(outcome.why)}\n`);
   const all = outcomes.flatMap((outcome): readonly HistoryOutcome[] => ("results" in outcome ? outcome.results : [outcome]));
   if (all.some(({ result }) => result === "unsupported")) exitWith(INCONCLUSIVE);
 };
