@@ -2,7 +2,7 @@
 import { PAGE_BYTES } from "../base/words.ts";
 import { type Page, runsBetween, pageAt } from "../smmuv3/image.ts";
 import type { MemoryRange, Snapshot } from "../smmuv3/snapshot.ts";
-import type { Read } from "../smmuv3/streamTable.ts";
+import type { Read } from "../smmuv3/memory.ts";
 
 /** A 64-bit word that is not zero: its index in the piece it was read from. */
 export type Words = readonly (readonly [index: number, value: bigint])[];

@@ -3,7 +3,7 @@ import { CmdqCons, Cr0, EventqCons, EventqProd, Gerror, offsets } from "../../sp
 import { hex } from "../base/words.ts";
 import { ENTRY_BYTES, queueOf, type QueueName } from "../smmuv3/queue.ts";
 import type { RegisterFile, Settings } from "../smmuv3/registers.ts";
-import { readWords } from "../smmuv3/streamTable.ts";
+import { readWords } from "../smmuv3/memory.ts";
 import type { Queue, QueueRecord } from "./decoding.ts";
 import { type Cuts, limits } from "./limits.ts";
 import type { Memory } from "./memory.ts";

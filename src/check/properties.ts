@@ -10,7 +10,8 @@ import { CNODE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from 
 import type { Kernel } from "../kernel/kernel.ts";
 import { tableAt } from "../kernel/vspace.ts";
 import { ENTRY_PAGE } from "../kernel/state.ts";
-import type { MachineRun, MachineState } from "../smmuv3/machine.ts";
+import type { MachineRun } from "../smmuv3/machine.ts";
+import type { MachineState } from "../smmuv3/machineState.ts";
 import type { Reach, ReachStream, Target, Via } from "../smmuv3/reach.ts";
 import type { Booted } from "../system/boot.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";

@@ -12,7 +12,7 @@ import { forEachInstance } from "../kernel/instances.ts";
 import type { Plan } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import type { KernelShape } from "../kernel/state.ts";
-import type { MachineState } from "../smmuv3/machine.ts";
+import type { MachineState } from "../smmuv3/machineState.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Scope } from "../system/scale.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";

@@ -4,8 +4,10 @@
  */
 import type { Overrides, Stage1, Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
-import type { Granule, Hierarchy, Stage2Rights } from "./descriptor.ts";
-import type { Regime1, Stage1Rights, Via } from "./walk.ts";
+import type { Granule, Stage2Rights } from "./descriptor.ts";
+import type { Via } from "./memory.ts";
+import type { Fetched } from "./streamTable.ts";
+import type { Regime1, Stage1Rights, Trail } from "./walk.ts";
 
 /** What the stream table entry and the context descriptor of a transaction say together. */
 export type Configured =
@@ -57,29 +59,6 @@ export interface Sought {
   readonly stage2Granule?: Granule;
 }
 
-/** A configuration structure that is fetched. */
-export interface Structure {
-  readonly kind: "L1STD" | "STE" | "L1CD" | "CD";
-  readonly sid: number;
-  /** Of a CD its SubstreamID, of first levels the index into them; 0 of an STE. */
-  readonly index: number;
-  readonly addr: bigint;
-}
-/** Where a walk begins below its root, by a table descriptor that was kept. */
-export interface Begin {
-  readonly level: number;
-  readonly table: bigint;
-  readonly above: Hierarchy;
-  readonly via: Via;
-}
-/** What a walk meets that may be kept. */
-export interface Trail {
-  readonly begin?: Begin;
-  /** A table descriptor at `level`; the table is one level further. */
-  readonly table: (level: number, next: bigint, above: Hierarchy, via: Via) => void;
-  /** The descriptor at physical address `at` that ended the walk, leaf or not: its neighbours may be marked contiguous. */
-  readonly last: (level: number, at: bigint, above: Hierarchy) => void;
-}
 /** Whose walk it is. */
 export type Walker = { readonly stage: 1; readonly tag: Tag; readonly context: Context; readonly half: Half } | { readonly stage: 2; readonly tag: Tag; readonly regime: Stage2 };
 
@@ -88,8 +67,7 @@ export interface Caches {
   readonly configured: (sid: number, ssid: number | undefined, decode: () => Configured | undefined) => Configured | undefined;
   readonly lookUp: (tag: Tag, sought: Sought, address: bigint) => Kept | undefined;
   readonly keep: (tag: Tag, kept: Kept) => void;
-  /** What a fetch of a structure gives, where something else than what memory says may be kept. */
-  readonly fetched?: (structure: Structure, words: readonly bigint[] | undefined) => readonly bigint[] | undefined;
+  readonly fetched?: Fetched;
   /** Where walks begin and what they leave; then the stages' own translations are kept and looked up, too. */
   readonly trail?: (walker: Walker, address: bigint) => Trail;
 }

@@ -11,11 +11,11 @@ import type { History, HistoryStep } from "./history.ts";
 import { illegalCommand, nameOf } from "./invalidate.ts";
 import { discarded, entryOf, type PageRequest, type PageRequestOutcome } from "./pageRequests.ts";
 import { entryAddress, isEmpty, isFull, next, queueOf } from "./queue.ts";
+import type { Read } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import { type RegisterFile, type Settings, setRegister, settingsOf, writeRegister } from "./registers.ts";
 import { createRetained, type Retained } from "./retained.ts";
 import { createStalls, type Resumed } from "./stalls.ts";
-import type { Read } from "./streamTable.ts";
 import { translate, type Translation } from "./transaction.ts";
 
 /** What a step of a history comes to, where it comes to anything. */

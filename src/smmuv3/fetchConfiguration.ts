@@ -4,7 +4,8 @@ import type { Configured } from "./caches.ts";
 import { type Configuration, configurationOf, overridesOf, type Overrides, type Stage1, type Stage2 } from "./configuration.ts";
 import { belowL1, CD_WORDS, contextOf, contextPlace } from "./context.ts";
 import { fail, type Journey, refuse, unsupported } from "./journey.ts";
-import { entryOf, type Fetched, readWords, viaWords } from "./streamTable.ts";
+import { readWords, viaWords } from "./memory.ts";
+import { entryOf, type Fetched } from "./streamTable.ts";
 import { type Sought2, throughStage2 } from "./throughStage2.ts";
 
 /** Physical address of a stage-1 structure. */

@@ -3,10 +3,10 @@ import type { EventName } from "../../specs/smmuv3/event.ts";
 import type { Completion, EventRecord, Outcome, Transaction } from "../base/transaction.ts";
 import type { Caches } from "./caches.ts";
 import { eventRecord, type FaultDetail } from "./event.ts";
+import type { Read, Via } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import type { Settings } from "./registers.ts";
-import type { Read } from "./streamTable.ts";
-import type { Update, Via } from "./walk.ts";
+import type { Update } from "./walk.ts";
 
 /**
  * An outcome and every word that led to it; or what this model does not do. `updates` are stores that hardware makes to

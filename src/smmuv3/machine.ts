@@ -6,37 +6,12 @@
  * anything visible may have been kept. Commands reach the SMMU past the in-memory queue.
  */
 import type { Step } from "../base/step.ts";
-import type { Image } from "./image.ts";
-import { createImages } from "./image.ts";
+import { createImages, type Image } from "./image.ts";
 import { illegalCommand, keepAfter } from "./invalidate.ts";
 import { close, createMayCaches, holdStreamTable, keepOverwritten, type MayCache, releaseStreamTable, type SteFetch } from "./mayCache.ts";
+import type { MachineState, Smmu } from "./machineState.ts";
 import { type Reach, reachOf } from "./reach.ts";
 import { type Identification, type RegisterFile, registersKey, resetRegisters, type Settings, settingsOf, writeRegister } from "./registers.ts";
-
-/** One SMMU's part of a machine state. */
-export interface Smmu {
-  readonly registers: RegisterFile;
-  readonly settings: Settings;
-  readonly cache: MayCache;
-  /** Commands issued since the last SYNC. */
-  readonly pending: readonly (readonly [bigint, bigint])[];
-  /**
-   * While commands are pending: the set if each took effect the moment it was issued. What was fetched again since then
-   * survives the SYNC, because the command may have come first.
-   */
-  readonly early?: MayCache;
-  /** Why the command queue stopped, if it did: nothing further is consumed. */
-  readonly wedged?: string;
-}
-export interface MachineState {
-  readonly id: number;
-  /** Memory and registers. */
-  readonly imageId: number;
-  /** May-cache sets, pending commands, stopped queues. */
-  readonly cacheId: number;
-  readonly image: Image;
-  readonly smmus: readonly Smmu[];
-}
 
 export interface MachineRun {
   /** After reset: memory reads zero, nothing is cached, SMMUEN=0. */

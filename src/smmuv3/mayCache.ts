@@ -11,9 +11,10 @@ import { PAGE_BYTES } from "../base/words.ts";
 import { type Configuration, meaningOf, rootBytes, type Stage2 } from "./configuration.ts";
 import { byteSwapped, contiguousRun, decodeDescriptor, type Granule, levelShift } from "./descriptor.ts";
 import { type Image, pageAt } from "./image.ts";
+import type { Via } from "./memory.ts";
 import type { Settings } from "./registers.ts";
 import { distinctEntries, entryIn, type SteWords, sidsIn, steAddress, steWords, streamEntries } from "./streamTable.ts";
-import { descriptorFault, descriptorName, formOf, readable2, type Via } from "./walk.ts";
+import { descriptorFault, descriptorName, formOf, readable2 } from "./walk.ts";
 
 export interface CachedSte {
   readonly kind: "ste";

@@ -3,11 +3,12 @@
  * section 3.21 "Structure access rules and update procedures").
  */
 import { CommandCfgi, CommandCfgiCd, CommandCfgiRange, CommandTlbi } from "../../specs/smmuv3/command.ts";
-import type { Kept, Structure, Tag } from "./caches.ts";
+import type { Kept, Tag } from "./caches.ts";
 import type { Granule, Hierarchy } from "./descriptor.ts";
 import { namedBy, nameOf, sameVmid } from "./invalidate.ts";
+import type { Via } from "./memory.ts";
 import type { Settings } from "./registers.ts";
-import type { Via } from "./walk.ts";
+import type { Structure } from "./streamTable.ts";
 
 /** The words of a configuration structure. `first` and `last`: the streams that a first-level entry is for. */
 export interface KeptWords {
@@ -36,6 +37,17 @@ export interface KeptTable {
   readonly via: Via;
 }
 export type MayKeep = KeptWords | KeptTranslation | KeptTable;
+
+/** Entries by what they say. */
+export type Kit = Map<string, MayKeep>;
+
+/** The streams that a structure is for. */
+export const streamsOf = ({ kind, sid, index }: Structure, { split }: Settings): readonly [number, number] => (kind === "L1STD" ? [index * 2 ** split, (index + 1) * 2 ** split - 1] : [sid, sid]);
+export const sameStructure = (a: Structure, b: Structure): boolean => a.kind === b.kind && a.index === b.index && (a.kind === "L1STD" || a.sid === b.sid);
+
+export const covers = ({ input, size }: { readonly input: bigint; readonly size: bigint }, address: bigint): boolean => address >= input && address < input + size;
+export const sameTag = (entry: Tag, asked: Tag): boolean =>
+  entry.world === asked.world && (entry.world !== undefined || entry.vmid === asked.vmid) && (entry.asid === undefined) === (asked.asid === undefined) && (entry.global === true || entry.asid === asked.asid);
 
 const tagKey = ({ vmid, asid, global, world }: Tag): string => `${world ?? vmid}/${global ? "g" : (asid ?? "s2")}`;
 const viaKey = (via: readonly Via[]): string => via.map(({ addr, value }) => `${addr}=${value}`).join(",");

@@ -52,6 +52,7 @@ export const quirks = {
   hitReadsUnchecked: "a read that hits the TLB is not held against stage 2; where stage 2 alone translates, memory refuses it without an event",
   hitWritesAsStage1: "where stage 2 alone translates, a write refused by a TLB hit is stage 1's fault, and so never recorded",
   hitFaultWithoutAddress: "with both stages, a write that a TLB hit refuses by stage 2 has IPA 0",
+  stage1HitFinal: "a translation that a stream of stage 1 alone left in the TLB answers a stream of both stages with the same VMID and ASID, without stage 2",
   globalsTagged: "a global translation is kept for one ASID, not for all",
   tagKept: "the ignored top byte of an address is part of what a TLB entry and its invalidation match",
   // Commands and queues.

@@ -5,12 +5,12 @@
 import { PAGE_BYTES } from "../base/words.ts";
 import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Image } from "./image.ts";
-import type { MachineState, Smmu } from "./machine.ts";
+import type { MachineState, Smmu } from "./machineState.ts";
 import { type CachedLeaf, descriptorsOf, type MayCache, type MayCaches, OTHERS, type Possible, possibleConfigurations, type Reached } from "./mayCache.ts";
 import { TWO_LEVEL } from "./streamTable.ts";
-import type { Via } from "./walk.ts";
+import type { Via } from "./memory.ts";
 
-export type { Via } from "./walk.ts";
+export type { Via } from "./memory.ts";
 
 /** A range that a stream can access: `size` bytes from `iova` go to `size` bytes from `pa`. */
 export interface Target {

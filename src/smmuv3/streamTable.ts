@@ -1,10 +1,9 @@
 /** The stream table: where the entry of a StreamID lies, and its eight words (IHI 0070 "Stream table lookup"). */
 import { L1Std } from "../../specs/smmuv3/l1std.ts";
 import { PAGE_BYTES } from "../base/words.ts";
-import type { Caches } from "./caches.ts";
 import { type Image, type Page, runsBetween, wordOf } from "./image.ts";
+import { type Read, readWords, type Via, viaWords } from "./memory.ts";
 import type { Settings } from "./registers.ts";
-import type { Via } from "./walk.ts";
 
 export const STE_BYTES = 64n;
 export const STE_WORDS = 8;
@@ -17,9 +16,6 @@ export type Entry =
   /** A quirk's: beyond the second level, told as an illegal entry. */
   | { readonly result: "bad entry"; readonly via: readonly Via[] }
   | { readonly result: "external"; readonly fetch: bigint; readonly via: readonly Via[] };
-
-/** The 64-bit word at an address, or undefined where memory does not answer. */
-export type Read = (address: bigint) => bigint | undefined;
 
 /** Where the entry of a stream lies: an address, or why there is none. */
 export type Place = { readonly result: "at"; readonly addr: bigint; readonly via: readonly Via[] } | Exclude<Entry, { result: "ok" }>;
@@ -39,8 +35,16 @@ export const secondLevel = (word: bigint, { split, quirks }: Settings): { readon
   return { base: quirks.level2Unaligned ? word & ~0x1fn : L1Std.get([word], "L2Ptr") & ~(BigInt(entries) * STE_BYTES - 1n), entries };
 };
 
-/** What a fetch gives where something may be kept. */
-export type Fetched = NonNullable<Caches["fetched"]>;
+/** A configuration structure that is fetched. */
+export interface Structure {
+  readonly kind: "L1STD" | "STE" | "L1CD" | "CD";
+  readonly sid: number;
+  /** Of a CD its SubstreamID, of first levels the index into them; 0 of an STE. */
+  readonly index: number;
+  readonly addr: bigint;
+}
+/** What a fetch of a structure gives, where something else than what memory says may be kept. */
+export type Fetched = (structure: Structure, words: readonly bigint[] | undefined) => readonly bigint[] | undefined;
 
 /** Finds the entry of one stream (IHI 0070 section 3.3.1). */
 export const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Place => {
@@ -55,21 +59,6 @@ export const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fe
   if (index < entries) return { result: "at", addr: base + BigInt(index) * STE_BYTES, via };
   return { result: settings.quirks.spanDoubled && entries > 0 ? "bad entry" : "bad stream", via };
 };
-
-/** `count` words from `addr`, or undefined where memory does not answer. */
-export const readWords = (read: Read, addr: bigint, count: number): bigint[] | undefined => {
-  const words: bigint[] = [];
-  for (let word = 0; word < count; word++) {
-    const value = read(addr + BigInt(word * 8));
-    if (value === undefined) return undefined;
-    words.push(value);
-  }
-  return words;
-};
-
-/** The words as steps of a way, for people; only those that say something. */
-export const viaWords = (what: string, addr: bigint, words: readonly bigint[]): Via[] =>
-  words.slice(0, 4).map((value, word) => ({ what: `${what} dw${word}`, addr: addr + BigInt(word * 8), value }));
 
 /** The entry of one stream. */
 export const entryOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Entry => {

@@ -93,7 +93,7 @@ export const throughStage1 = (journey: Journey, configured: Stage1Configured): b
   const sought = half === undefined ? undefined : { granule: half.granule, inputBits: half.inputBits, ...(stage2 === undefined ? {} : { stage2Granule: stage2.granule }) };
   const kept = sought === undefined || journey.firstStageOnly ? undefined : caches.lookUp(tag, sought, iova);
   const hit = kept === undefined ? undefined : hit1(journey, configured, kept, iova);
-  if (hit !== undefined && (stage2 === undefined || kept!.stage2 !== undefined)) return hit;
+  if (hit !== undefined && (stage2 === undefined || kept!.stage2 !== undefined || journey.quirks.stage1HitFinal)) return hit;
   const first = kept ?? firstStage(journey, configured, half, iova, tag);
   const ipa = first.pa + (iova - first.input);
   if (stage2 === undefined || journey.firstStageOnly) return ipa;

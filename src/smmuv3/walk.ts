@@ -3,25 +3,33 @@
  * level External abort, Translation, Address size; then Access flag and Permission of the last descriptor).
  */
 import type { Access } from "../base/transaction.ts";
-import type { Trail } from "./caches.ts";
 import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import { byteSwapped, type Descriptor, type Form, type Granule, type Hierarchy, hierarchyOf, leafFlags, type LeafFlags, levelShift, NO_HIERARCHY, shapeOf, type Stage1Leaf, stage1Leaf, type Stage2Rights, stage2Rights, under } from "./descriptor.ts";
+import type { Read, Via } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
-import type { Read } from "./streamTable.ts";
 
-/** One word that was read on the way, for people and for traces. */
-export interface Via {
-  readonly what: string;
-  readonly addr: bigint;
-  readonly value: bigint;
-}
 /** A store that hardware makes to a descriptor: an access flag, a dirty state. */
 export interface Update {
   readonly addr: bigint;
   readonly value: bigint;
 }
 
+/** Where a walk begins below its root, by a table descriptor that was kept. */
+export interface Begin {
+  readonly level: number;
+  readonly table: bigint;
+  readonly above: Hierarchy;
+  readonly via: Via;
+}
+/** What a walk meets that may be kept. */
+export interface Trail {
+  readonly begin?: Begin;
+  /** A table descriptor at `level`; the table is one level further. */
+  readonly table: (level: number, next: bigint, above: Hierarchy, via: Via) => void;
+  /** The descriptor at physical address `at` that ended the walk, leaf or not: its neighbours may be marked contiguous. */
+  readonly last: (level: number, at: bigint, above: Hierarchy) => void;
+}
 /** What is asked of the walk: a read or a write, and for reads whether it fetches instructions, and for whom. */
 export interface Asked {
   readonly op: Access;

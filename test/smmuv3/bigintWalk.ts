@@ -3,7 +3,7 @@ import { Event, eventTypes } from "../../specs/smmuv3/event.ts";
 import type { Stage2 } from "../../src/smmuv3/configuration.ts";
 import type { Context } from "../../src/smmuv3/context.ts";
 import { TRANSLATED } from "../../src/smmuv3/laneWalk.ts";
-import type { Read } from "../../src/smmuv3/streamTable.ts";
+import type { Read } from "../../src/smmuv3/memory.ts";
 import { type Asked, type Placed, walkStage1, walkStage2 } from "../../src/smmuv3/walk.ts";
 
 /** Stage 1, stage 2, or both. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Command, CommandSync } from "../../specs/smmuv3/command.ts";
 import { offsets } from "../../specs/smmuv3/registers.ts";
 import type { Step } from "../../src/base/step.ts";
-import type { MachineState } from "../../src/smmuv3/machine.ts";
+import type { MachineState } from "../../src/smmuv3/machineState.ts";
 import { boot, cfgiAll, cfgiRange, cfgiSte, command, fill, machineOf, mapPages, READ_ONLY, READ_WRITE, register, stage2Ste, store, storeSte, STREAM_TABLE, sync, tlbiAll, tlbiIpa, tlbiVmid } from "./fixture.ts";
 
 const SID = 3;

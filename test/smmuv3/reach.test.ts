@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Step } from "../../src/base/step.ts";
-import type { MachineState } from "../../src/smmuv3/machine.ts";
+import type { MachineState } from "../../src/smmuv3/machineState.ts";
 import { close, createMayCaches } from "../../src/smmuv3/mayCache.ts";
 import type { Reach } from "../../src/smmuv3/reach.ts";
 import { ask, cfgiAll, machineOf, sync, tlbiAll } from "./fixture.ts";
