@@ -71,6 +71,8 @@ const GBPA_UPDATE = 0x8000_0000n;
 const GBPA_RESET = 0x1000n;
 /** What a device writes; its low byte leaves flash as it was. */
 const TOKEN = 0xc0ff_eeffn;
+/** Bytes. A longer access that faults is seen piece by piece. */
+const MOST_READ = 64;
 /** Lines of one batch, about; fewer than the commands that the queue has room for. */
 const MOST_LINES = 1000;
 /** An edu device is done after a few. */
@@ -101,10 +103,11 @@ const refusal = (step: HistoryStep, pileUp: boolean): string | undefined => {
     case "pageRequest":
       return "QEMU has no page requests";
     case "transaction": {
-      const { sid, ssid, size, iova, priv, instr } = step.transaction;
+      const { sid, ssid, op, size, iova, priv, instr } = step.transaction;
       if (!devices.has(sid)) return `there is no device of stream ${hex(sid)}: ${SIDS.map(hex).join(", ")}`;
       if (ssid !== undefined || priv === true || instr === true) return "the devices send no SubstreamID, privileged or instruction accesses";
-      return size === 4 && (iova & 0xfffn) <= 0xffcn ? undefined : "a transaction is of 4 bytes within a page";
+      if ((iova & 0xfffn) + BigInt(size) > 0x1000n) return "a transaction lies within a page";
+      return size === 4 || (op === "read" && size % 4 === 0 && size >= 4 && size <= MOST_READ) ? undefined : `a transaction is of 4 bytes, or a read of a multiple of 4 up to ${MOST_READ}`;
     }
     case "command":
       return undefined;
@@ -180,6 +183,7 @@ export const startPlayer = async (program: string, { stage }: PlayerOptions = {}
   };
   const transact = async (transaction: Transaction): Promise<PlayedOutcome> => {
     const { bar } = devices.get(transaction.sid)!;
+    if (transaction.size !== 4) send(writeq(bar + edu.count, BigInt(transaction.size)));
     if (transaction.op === "read") trigger(bar, transaction.iova, edu.read, 1n);
     else trigger(bar, edu.token, transaction.iova, 3n);
     let produced = 0;
@@ -188,6 +192,7 @@ export const startPlayer = async (program: string, { stage }: PlayerOptions = {}
       send(readl(placeOf("EVENTQ_PROD")), (answer) => (produced = Number(answer) % (2 << eventLog2)));
       readSlot(eventsProduced, (words) => (first = words));
     });
+    if (transaction.size !== 4) send(writeq(bar + edu.count, 4n));
     const pa = wentTo(trace.text(), transaction);
     const events = await eventsUpTo(produced, first);
     if (pa === undefined) return { result: "abort", events };
