@@ -17,8 +17,6 @@ import type { Problem } from "./tables.ts";
 export interface Tables {
   readonly stage1?: Context;
   readonly stage2?: Stage2;
-  /** What stage 2 says of memory types is to be read with S2FWB=1. */
-  readonly forcesWriteBack: boolean;
 }
 interface Space {
   readonly tables: Tables;
@@ -30,13 +28,13 @@ export interface Spaces {
   readonly all: () => AddressSpace[];
 }
 
-const stage2Key = ({ granule, root, inputBits, startLevel, outputBits, wide, ignoreAccessFlag, executeByPrivilege, protectedWalk, bigEndian, setsAccessFlag, setsDirtyState }: Stage2): string =>
-  [granule, root, inputBits, startLevel, outputBits, wide, ignoreAccessFlag, executeByPrivilege, protectedWalk, bigEndian, setsAccessFlag, setsDirtyState].join(" ");
+const stage2Key = ({ granule, root, inputBits, startLevel, outputBits, wide, ignoreAccessFlag, executeByPrivilege, protectedWalk, bigEndian, setsAccessFlag, setsDirtyState, forcesWriteBack }: Stage2): string =>
+  [granule, root, inputBits, startLevel, outputBits, wide, ignoreAccessFlag, executeByPrivilege, protectedWalk, bigEndian, setsAccessFlag, setsDirtyState, forcesWriteBack].join(" ");
 const halfKey = (half: Half | undefined): string =>
   half === undefined ? "none" : [half.granule, half.inputBits, half.startLevel, half.root, half.outputBits, half.wide, half.hierarchyIgnored, half.unprivilegedDenied].join(" ");
-const stage1Key = ({ world, halves, tagged, ignoreAccessFlag, writableNeverExecutes, privilegedNever, bigEndian, setsAccessFlag, setsDirtyState, memoryTypes }: Context): string =>
-  [world, ...halves.map(halfKey), ...tagged, ignoreAccessFlag, writableNeverExecutes, privilegedNever, bigEndian, setsAccessFlag, setsDirtyState, memoryTypes].join(" ");
-const keyOf = ({ stage1, stage2, forcesWriteBack }: Tables): string => [stage1 === undefined ? "" : stage1Key(stage1), stage2 === undefined ? "" : stage2Key(stage2), forcesWriteBack].join(" / ");
+const stage1Key = ({ world, halves, tagged, ignoreAccessFlag, writableNeverExecutes, privilegedNever, bigEndian, setsAccessFlag, setsDirtyState, memoryTypes, wideIndex }: Context): string =>
+  [world, ...halves.map(halfKey), ...tagged, ignoreAccessFlag, writableNeverExecutes, privilegedNever, bigEndian, setsAccessFlag, setsDirtyState, memoryTypes, wideIndex].join(" ");
+const keyOf = ({ stage1, stage2 }: Tables): string => [stage1 === undefined ? "" : stage1Key(stage1), stage2 === undefined ? "" : stage2Key(stage2)].join(" / ");
 
 // Ranges.
 
@@ -149,13 +147,13 @@ interface Reader {
 const limitWords = `at most ${limits.descriptors} descriptors and ${limits.ranges} ranges are read for one address space, ${limits.allDescriptors} and ${limits.allRanges} for all`;
 const sayCut = (cuts: Cuts, id: number, at: bigint): void => cuts.say(`Address space ${id} is not listed from input address ${hex(at)} on: ${limitWords}.`);
 
-const stage2Mapped = ({ memory, budgets, second }: Reader, { stage2, forcesWriteBack }: Tables & { readonly stage2: Stage2 }): Mapped => {
-  const key = `${stage2Key(stage2)} ${forcesWriteBack}`;
+const stage2Mapped = ({ memory, budgets, second }: Reader, { stage2 }: Tables & { readonly stage2: Stage2 }): Mapped => {
+  const key = stage2Key(stage2);
   const known = second.get(key);
   if (known !== undefined) return known;
   const share = shareOf(budgets);
   const before = shareOf(budgets);
-  const mapped = mappingsOf(stage2Tree(stage2), pieces(memory, undefined), stage2Attributes(stage2, forcesWriteBack), share);
+  const mapped = mappingsOf(stage2Tree(stage2), pieces(memory, undefined), stage2Attributes(stage2), share);
   taken(budgets, before, share);
   second.set(key, mapped);
   return mapped;

@@ -1,6 +1,7 @@
 /** The context descriptors of a stream: one, a linear table, or a table of two levels (IHI 0070 sections 3.3.2, 5.3, 5.4). */
 import { Cd, L1Cd } from "../../specs/smmuv3/cd.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
+import { isDevice } from "../smmuv3/attributes.ts";
 import type { Stage1, Stage2 } from "../smmuv3/configuration.ts";
 import { belowL1, CD_BYTES, CD_WORDS, type Context, contextOf } from "../smmuv3/context.ts";
 import type { Settings } from "../smmuv3/registers.ts";
@@ -11,14 +12,13 @@ import { type Budget, type Cuts, limits } from "./limits.ts";
 import type { Memory, Words } from "./memory.ts";
 import type { Piece } from "./tables.ts";
 
-const DEVICE_MOST = 3;
 /** Where a structure of stage 1 lies in physical memory, or the fault of stage 2 that its fetch meets. */
 export const structureAt = (memory: Memory, stage2: Stage2 | undefined, address: bigint): bigint | { readonly fault: "F_TRANSLATION" | "F_ADDR_SIZE" | "F_ACCESS" | "F_PERMISSION" | "F_WALK_EABT" } => {
   if (stage2 === undefined) return address;
   const walked = walkStage2(memory.read, stage2, address, { op: "read", priv: true });
   if (walked.result === "external") return { fault: "F_WALK_EABT" };
   if (walked.result === "fault") return { fault: walked.fault };
-  if (stage2.protectedWalk && walked.leaf.rights.memoryType <= DEVICE_MOST) return { fault: "F_PERMISSION" };
+  if (stage2.protectedWalk && isDevice(walked.leaf.memory)) return { fault: "F_PERMISSION" };
   return walked.leaf.pa + (address - walked.leaf.ipa);
 };
 

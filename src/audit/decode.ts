@@ -2,7 +2,7 @@
  * Everything that a snapshot says, in one document. Nothing in it is trusted: whatever it holds, this ends, within the
  * limits of limits.ts, and says what it left out.
  */
-import { Idr3, offsets, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
+import { offsets, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
 import { Ste } from "../../specs/smmuv3/ste.ts";
 import { hex } from "../base/words.ts";
 import { type Configuration, configurationOf, type Stage1 } from "../smmuv3/configuration.ts";
@@ -24,34 +24,31 @@ interface Decoder {
   readonly settings: Settings;
   readonly spaces: Spaces;
   readonly cuts: Cuts;
-  readonly writeBackForced: boolean;
   readonly budgets: { readonly pieces: Budget; readonly contexts: Budget };
 }
 
 const classOf = (configuration: Configuration): EntryClass => (configuration.class === "stage1" && configuration.stage2 !== undefined ? "nested" : configuration.class);
 
-const forces = ({ writeBackForced }: Decoder, words: readonly bigint[]): boolean => writeBackForced && Ste.get(words, "S2FWB") === 1n;
-
-const contextsOf = (decoder: Decoder, configuration: Stage1, words: readonly bigint[], sids: readonly SidRange[]): ContextTable => {
+const contextsOf = (decoder: Decoder, configuration: Stage1, sids: readonly SidRange[]): ContextTable => {
   const { memory, settings, spaces, cuts, budgets } = decoder;
   const { stage2, vmid, contexts } = configuration;
   const { table, found } = readContexts(memory, settings, configuration, pieces(memory, stage2), budgets, cuts);
-  const both = { ...(stage2 === undefined ? {} : { stage2 }), forcesWriteBack: stage2 !== undefined && forces(decoder, words) };
+  const second = stage2 === undefined ? {} : { stage2 };
   // Without a SubstreamID stage 1 may be skipped: stage 2 alone is an address space, too.
-  if (stage2 !== undefined && contexts.log2Size > 0 && contexts.withoutSubstream === 1) spaces.use(both, { sids, vmid });
+  if (stage2 !== undefined && contexts.log2Size > 0 && contexts.withoutSubstream === 1) spaces.use(second, { sids, vmid });
   const descriptors = found.map(({ descriptor, context }) => {
     if (context === undefined) return descriptor;
-    const space = spaces.use({ stage1: context, ...both }, { sids, ...(contexts.log2Size === 0 ? {} : { ssid: descriptor.ssid }), asid: context.asid, vmid });
+    const space = spaces.use({ stage1: context, ...second }, { sids, ...(contexts.log2Size === 0 ? {} : { ssid: descriptor.ssid }), asid: context.asid, vmid });
     return space === undefined ? descriptor : { ...descriptor, addressSpace: space };
   });
   return { ...table, descriptors };
 };
 
 /** What a live entry leads to. */
-const followed = (decoder: Decoder, configuration: Configuration, words: readonly bigint[], sids: readonly SidRange[]): Pick<Entry, "contexts" | "addressSpace"> => {
-  if (configuration.class === "stage1") return { contexts: contextsOf(decoder, configuration, words, sids) };
+const followed = (decoder: Decoder, configuration: Configuration, sids: readonly SidRange[]): Pick<Entry, "contexts" | "addressSpace"> => {
+  if (configuration.class === "stage1") return { contexts: contextsOf(decoder, configuration, sids) };
   if (configuration.class !== "stage2") return {};
-  const space = decoder.spaces.use({ stage2: configuration, forcesWriteBack: forces(decoder, words) }, { sids, vmid: configuration.vmid });
+  const space = decoder.spaces.use({ stage2: configuration }, { sids, vmid: configuration.vmid });
   return space === undefined ? {} : { addressSpace: space };
 };
 
@@ -68,7 +65,7 @@ const entryOf = (decoder: Decoder, { words, address, sids }: Group, detailed: bo
     class: classOf(configuration),
     ...("why" in configuration ? { why: configuration.why } : {}),
     reserved: reservedIn(Ste, words),
-    ...(detailed ? { fields: fieldsOf(Ste, words), ...followed(decoder, configuration, words, ranges) } : {}),
+    ...(detailed ? { fields: fieldsOf(Ste, words), ...followed(decoder, configuration, ranges) } : {}),
   };
 };
 
@@ -147,8 +144,7 @@ export const decodeSnapshot = (snapshot: Snapshot, its?: unknown): Decoding => {
   const settings = settingsOf(registers);
   const cuts = createCuts();
   const spaces = createSpaces(memory, cuts);
-  const writeBackForced = Idr3.get([field(registers, offsets.IDR3)], "FWB") === 1n;
-  const decoder: Decoder = { memory, settings, spaces, cuts, writeBackForced, budgets: { pieces: { left: limits.contextPieces }, contexts: { left: limits.contexts } } };
+  const decoder: Decoder = { memory, settings, spaces, cuts, budgets: { pieces: { left: limits.contextPieces }, contexts: { left: limits.contexts } } };
   const { known, unknown } = readRegisters(snapshot.registers);
   const streams = readStreams(memory, settings, cuts);
   const all = classed(streams, settings);

@@ -2,6 +2,7 @@
  * What a tree of tables maps, as ranges that are as long as they can be: neighbours join where their outputs do and
  * everything else about them is equal.
  */
+import { stage1Memory, stage2Memory } from "../smmuv3/attributes.ts";
 import type { Context, Half } from "../smmuv3/context.ts";
 import type { Stage2 } from "../smmuv3/configuration.ts";
 import { NO_HIERARCHY, type Stage1Leaf, stage1Leaf, leafFlags, stage2Rights, type Hierarchy } from "../smmuv3/descriptor.ts";
@@ -69,14 +70,15 @@ export const stage1Attributes =
   (context: Context, half: Half) =>
   ({ value, level, size, above }: Leaf): Attributes => {
     const leaf = stage1Leaf(value);
+    const memory = stage1Memory(value, context);
     const dirties = leaf.dirtyModifier && context.setsDirtyState && !above.readOnly;
     const rights = limited(leaf, above, dirties);
     const permits = (asked: Asked): boolean => permits1(asked.op === "write" && dirties ? { ...rights, readOnly: false } : rights, context, asked);
     return {
       privileged: rightsBy(permits, true),
       unprivileged: half.unprivilegedDenied ? NONE : rightsBy(permits, false),
-      memory: mairType(Number((context.memoryTypes >> BigInt(8 * leaf.attributeIndex)) & 0xffn)),
-      shareability: shareability(leaf.shareability),
+      memory: mairType(memory.mair),
+      shareability: shareability(memory.shareability),
       level,
       block: size,
       flags: flagsOf(value, leaf.notGlobal),
@@ -85,16 +87,17 @@ export const stage1Attributes =
   };
 
 export const stage2Attributes =
-  (regime: Stage2, forcesWriteBack: boolean) =>
+  (regime: Stage2) =>
   ({ value, level, size }: Leaf): Attributes => {
     const { accessed, dirtyModifier } = leafFlags(value);
     const rights = stage2Rights(value);
+    const memory = stage2Memory(value, regime);
     const permits = (asked: Asked): boolean => permits2(asked.op === "write" && dirtyModifier && regime.setsDirtyState ? { ...rights, write: true } : rights, regime.executeByPrivilege, asked);
     return {
       privileged: rightsBy(permits, true),
       unprivileged: rightsBy(permits, false),
-      memory: stage2Type(rights.memoryType, forcesWriteBack),
-      shareability: shareability(Number((value >> 8n) & 3n)),
+      memory: stage2Type(memory.memAttr, memory.forced),
+      shareability: shareability(memory.shareability),
       level,
       block: size,
       flags: flagsOf(value, false),

@@ -1,6 +1,8 @@
 /** Outcomes as the interchange format writes them: one JSON object a transaction, numbers as hex text. */
+import { cacheability } from "../audit/memoryType.ts";
 import type { EventRecord } from "../base/transaction.ts";
 import { hex } from "../base/words.ts";
+import type { Attributes } from "../smmuv3/attributes.ts";
 import type { HistoryOutcome } from "../smmuv3/device.ts";
 
 const eventJson = ({ type, sid, ssid, iova, s2, class: what, rnw, ipa, fetch, stag, raw }: EventRecord): Readonly<Record<string, unknown>> => ({
@@ -17,8 +19,20 @@ const eventJson = ({ type, sid, ssid, iova, s2, class: what, rnw, ipa, fetch, st
   raw: raw.map(hex),
 });
 
+/** Levels of Normal memory in words, hints with them: `write-back read-write-allocate`. */
+const attributesJson = (attributes: Attributes): Readonly<Record<string, string>> => ({
+  type: attributes.type,
+  ...(attributes.type === "Normal" ? { inner: cacheability(attributes.inner), outer: cacheability(attributes.outer) } : {}),
+  shareability: attributes.shareability,
+});
+
+export interface OutcomeDetail {
+  /** With the memory attributes of what leaves the SMMU. */
+  readonly attributes: boolean;
+}
+
 /** One outcome; the words that led to it are left out. */
-export const outcomeJson = (outcome: HistoryOutcome): Readonly<Record<string, unknown>> => {
+export const outcomeJson = (outcome: HistoryOutcome, { attributes }: OutcomeDetail): Readonly<Record<string, unknown>> => {
   const resumed = "resumed" in outcome ? { resumed: outcome.resumed } : {};
   switch (outcome.result) {
     case "cerror":
@@ -26,7 +40,7 @@ export const outcomeJson = (outcome: HistoryOutcome): Readonly<Record<string, un
     case "not-consumed":
       return { result: "not-consumed" };
     case "ok":
-      return { result: "ok", pa: hex(outcome.pa), ...resumed };
+      return { result: "ok", pa: hex(outcome.pa), ...(attributes ? { attributes: attributesJson(outcome.attributes) } : {}), ...resumed };
     case "unsupported":
       return { result: "unsupported", why: outcome.why, ...resumed };
     case "completion": {

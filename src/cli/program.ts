@@ -100,14 +100,16 @@ const translateFlags = {
     Flag.withDefault("qemu"),
   ),
   quirks: Flag.Literals("quirks", ["qemu-10.0"]).pipe(Flag.withDescription("answer as this implementation does where it departs from the architecture"), Flag.optional),
+  attributes: flag("attributes", "also print the memory attributes with which a transaction leaves the SMMU"),
 };
-const translate = Command.make("translate", translateFlags, ({ snapshot, transactions, history, caches, quirks }) =>
+const translate = Command.make("translate", translateFlags, ({ snapshot, transactions, history, caches, quirks, attributes }) =>
   perform(async () =>
     (await import("./commands/translate.ts")).translate(snapshot, {
       transactions: Option.getOrUndefined(transactions),
       history: Option.getOrUndefined(history),
       caches,
       quirks: Option.getOrUndefined(quirks),
+      attributes,
     }),
   ),
 ).pipe(Command.withDescription("What an SMMU in a snapshot answers to transactions, or to a history, as JSON lines"));

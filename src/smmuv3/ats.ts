@@ -4,6 +4,7 @@
  */
 import type { EventName } from "../../specs/smmuv3/event.ts";
 import type { Completion } from "../base/transaction.ts";
+import { CACHED_SHARED } from "./attributes.ts";
 import { configurationOf, overridesOf } from "./configuration.ts";
 import { eventRecord } from "./event.ts";
 import { beyond, fail, type Journey, refuse, type Translation, unsupported } from "./journey.ts";
@@ -24,6 +25,7 @@ const forbidden = (journey: Journey): never => fail(journey, "F_TRANSL_FORBIDDEN
 export const travelTranslated = (journey: Journey): bigint => {
   const { read, settings, transaction } = journey;
   if (!settings.enabled) return forbidden(journey);
+  journey.attributes = CACHED_SHARED;
   if (!settings.atsChecked) return asItIs(journey);
   const entry = entryOf(read, settings, transaction.sid, journey.caches.fetched);
   journey.via.push(...entry.via);

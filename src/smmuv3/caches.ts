@@ -2,6 +2,7 @@
  * What an SMMU may keep between transactions, as the hooks that one transaction asks (design D6). Without hooks nothing is
  * kept. `retained.ts` keeps everything until it is invalidated, as QEMU does; `mayHistory.ts` tries whatever could be kept.
  */
+import type { Stage1Memory, Stage2Memory } from "./attributes.ts";
 import type { Overrides, Stage1, Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import type { Granule, Stage2Rights } from "./descriptor.ts";
@@ -43,8 +44,8 @@ export interface Kept {
   readonly pa: bigint;
   readonly level: number;
   readonly granule: Granule;
-  readonly stage1?: { readonly rights: Stage1Rights; readonly regime: Regime1 };
-  readonly stage2?: { readonly rights: Stage2Rights; readonly executeByPrivilege: boolean };
+  readonly stage1?: { readonly rights: Stage1Rights; readonly regime: Regime1; readonly memory: Stage1Memory };
+  readonly stage2?: { readonly rights: Stage2Rights; readonly executeByPrivilege: boolean; readonly memory: Stage2Memory };
   /** First IPA, where both stages translate. */
   readonly ipa?: bigint;
   /** Of stage 1: for every ASID (nG=0). */

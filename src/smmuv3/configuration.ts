@@ -4,6 +4,7 @@
  * Source: IHI 0070 section 5.2 "Stream Table Entry" and section 5.2.2 "Validity of STE", whose SteIllegal() the checks follow.
  */
 import { Ste } from "../../specs/smmuv3/ste.ts";
+import { type Replacement, replacementOf } from "./attributes.ts";
 import { type Granule, levelShift } from "./descriptor.ts";
 import { addressBits, type Settings } from "./registers.ts";
 import type { SteWords } from "./streamTable.ts";
@@ -33,6 +34,10 @@ export interface Stage2 {
   readonly stalls: boolean;
   /** Stage-1 tables and CDs may not lie in Device memory (S2PTW). */
   readonly protectedWalk: boolean;
+  /** Stage 2 decides about memory types instead of being combined (S2FWB). */
+  readonly forcesWriteBack: boolean;
+  /** MemAttr=4 is write-back memory (IDR3.MTEPERM); reserved otherwise. */
+  readonly tagPermission: boolean;
   readonly bigEndian: boolean;
   /** Hardware sets the access flag, and the dirty state. */
   readonly setsAccessFlag: boolean;
@@ -219,6 +224,8 @@ const stage2Of = (ste: Values, settings: Settings): Stage2 => {
     recorded: ste.S2R === 1n,
     stalls: ste.S2S === 1n,
     protectedWalk: ste.S2PTW === 1n && !settings.quirks.protectedWalkIgnored,
+    forcesWriteBack: ste.S2FWB === 1n && settings.forcedWriteBack,
+    tagPermission: settings.tagPermission,
     bigEndian: ste.S2ENDI === 1n,
     // Dirty state without the access flag is neither (IHI 0070 STE.S2HD).
     setsAccessFlag: ste.S2HA === 1n && settings.hardwareUpdate >= 1,
@@ -283,21 +290,23 @@ export interface Overrides {
   readonly privilege: number;
   /** 0 as it came, 2 data, 3 instruction. */
   readonly instruction: number;
+  /** Of memory attributes. */
+  readonly memory: Replacement;
   /** The effective EATS: 0 refused, 1 full, 2 split, 3 by device permission table. */
   readonly ats: number;
 }
 /** `words` are those of a legal entry. */
 export const overridesOf = (words: readonly bigint[], settings: Settings): Overrides => {
-  const field = (name: "PRIVCFG" | "INSTCFG" | "EATS"): number => {
-    const value = Ste.get(words, name);
-    const names: Readonly<Record<string, number>> = Ste.fields[name].is;
-    return typeof value === "string" ? names[value]! : Number(value);
+  const field = (name: "PRIVCFG" | "INSTCFG" | "EATS" | "MTCFG" | "MemAttr" | "ALLOCCFG" | "SHCFG"): number => {
+    const { word, at: [hi, lo] } = Ste.fields[name];
+    return Number(BigInt.asUintN(hi - lo + 1, words[word]! >> BigInt(lo)));
   };
   const eats = field("EATS");
   const effective = (eats === 2 && !settings.atsChecked) || (eats === 3 && !(settings.devicePermissionTable && settings.atsChecked)) ? 0 : eats;
   return {
     privilege: settings.permissionOverride ? field("PRIVCFG") : 0,
     instruction: settings.permissionOverride ? field("INSTCFG") : 0,
+    memory: settings.typeOverride ? replacementOf({ MTCFG: field("MTCFG"), MemAttr: field("MemAttr"), ALLOCCFG: field("ALLOCCFG"), SHCFG: field("SHCFG") }) : {},
     ats: settings.ats && Ste.get(words, "Config") !== "bypass" ? effective : 0,
   };
 };

@@ -50,8 +50,9 @@ export interface Context {
   readonly bigEndian: boolean;
   readonly setsAccessFlag: boolean;
   readonly setsDirtyState: boolean;
-  /** Memory types by AttrIndx. */
+  /** Memory types by AttrIndx, and whether that has a fourth bit (AIE). */
   readonly memoryTypes: bigint;
+  readonly wideIndex: boolean;
 }
 export type ContextMeaning =
   | { readonly class: "context"; readonly context: Context }
@@ -205,6 +206,7 @@ export const contextOf = (words: readonly bigint[], table: ContextTable, setting
       setsAccessFlag: cd.HA === 1n && settings.hardwareUpdate >= 1,
       setsDirtyState: cd.HA === 1n && cd.HD === 1n && settings.hardwareUpdate >= 2,
       memoryTypes: words[3] ?? 0n,
+      wideIndex: settings.attributeIndexExtension && cd.AIE === 1n,
     },
   };
 };

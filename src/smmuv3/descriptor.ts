@@ -60,8 +60,6 @@ export interface Stage2Rights {
   readonly write: boolean;
   /** XN[1:0]. */
   readonly executeNever: number;
-  /** MemAttr[3:0]; 0 to 3 are Device memory. */
-  readonly memoryType: number;
 }
 export interface LeafFlags {
   readonly accessed: boolean;
@@ -71,7 +69,7 @@ export interface LeafFlags {
   readonly dirtyModifier: boolean;
 }
 export const leafFlags = (value: bigint): LeafFlags => ({ accessed: bit(value, 10), contiguous: bit(value, 52), dirtyModifier: bit(value, 51) });
-export const stage2Rights = (value: bigint): Stage2Rights => ({ read: bit(value, 6), write: bit(value, 7), executeNever: bits(value, 54, 53), memoryType: bits(value, 5, 2) });
+export const stage2Rights = (value: bigint): Stage2Rights => ({ read: bit(value, 6), write: bit(value, 7), executeNever: bits(value, 54, 53) });
 
 /** A stage-2 descriptor as one value. */
 export type Descriptor = { readonly is: "invalid" } | Table | (Leaf & Stage2Rights & LeafFlags);
@@ -109,9 +107,6 @@ export interface Stage1Leaf extends LeafFlags {
   readonly unprivilegedExecuteNever: boolean;
   /** Translations of one ASID only. */
   readonly notGlobal: boolean;
-  /** Which byte of MAIR. */
-  readonly attributeIndex: number;
-  readonly shareability: number;
 }
 export const stage1Leaf = (value: bigint): Stage1Leaf => ({
   ...leafFlags(value),
@@ -120,8 +115,6 @@ export const stage1Leaf = (value: bigint): Stage1Leaf => ({
   privilegedExecuteNever: bit(value, 53),
   unprivilegedExecuteNever: bit(value, 54),
   notGlobal: bit(value, 11),
-  attributeIndex: bits(value, 4, 2),
-  shareability: bits(value, 9, 8),
 });
 
 /** Neighbours that a contiguous hint joins (DDI 0487 "The Contiguous bit"). */

@@ -4,31 +4,38 @@ import type { Configured } from "./caches.ts";
 import { type Configuration, configurationOf, overridesOf, type Overrides, type Stage1, type Stage2 } from "./configuration.ts";
 import { belowL1, CD_WORDS, contextOf, contextPlace } from "./context.ts";
 import { fail, type Journey, refuse, unsupported } from "./journey.ts";
-import { readWords, viaWords } from "./memory.ts";
-import { entryOf, type Fetched } from "./streamTable.ts";
+import { viaWords } from "./memory.ts";
+import { entryOf, type Fetched, fetchNow, type Located, wordsAt } from "./streamTable.ts";
 import { type Sought2, throughStage2 } from "./throughStage2.ts";
 
 /** Physical address of a stage-1 structure. */
 const structure = (journey: Journey, stage2: Stage2 | undefined, sought: Sought2): bigint => (stage2 === undefined ? sought.address : throughStage2(journey, stage2, sought));
 
-const fetchContext = (journey: Journey, configuration: Stage1, ssid: number): readonly bigint[] => {
-  const { read, settings, caches, transaction } = journey;
+/** Finds a descriptor and reads it; refuses where the way or the memory does not answer. */
+const contextNow = (journey: Journey, configuration: Stage1, ssid: number, fetched: Fetched): Located => {
+  const { read, settings, transaction } = journey;
   const { contexts, stage2 } = configuration;
-  const { sid } = transaction;
-  const fetched: Fetched = caches.fetched ?? ((_, words) => words);
-  const place = contextPlace(contexts, ssid);
   const located = (address: bigint): bigint => structure(journey, stage2, { address, op: "read", class: "CD" });
-  let addr = place.addr;
+  const place = contextPlace(contexts, ssid);
+  let { addr } = place;
   if (place.levels === 2) {
-    const at = located(place.addr);
-    const [value] = fetched({ kind: "L1CD", sid, index: place.index, addr: at }, readWords(read, at, 1)) ?? fail(journey, "F_CD_FETCH", { fetch: at });
-    if (value === undefined) return fail(journey, "F_CD_FETCH", { fetch: at });
-    journey.via.push({ what: "L1CD", addr: at, value });
+    const first = fetched({ kind: "L1CD", sid: transaction.sid, index: place.index }, () => {
+      const at = located(place.addr);
+      return wordsAt(read, at, 1) ?? fail(journey, "F_CD_FETCH", { fetch: at });
+    })!;
+    const value = first.words[0]!;
+    journey.via.push({ what: "L1CD", addr: first.addr, value });
     addr = belowL1(value, place.indexInLeaf, configuration, settings) ?? fail(journey, "C_BAD_SUBSTREAMID");
   }
   const at = located(addr);
-  const words = fetched({ kind: "CD", sid, index: ssid, addr: at }, readWords(read, at, CD_WORDS)) ?? fail(journey, "F_CD_FETCH", { fetch: at });
-  journey.via.push(...viaWords("CD", at, words));
+  return wordsAt(read, at, CD_WORDS) ?? fail(journey, "F_CD_FETCH", { fetch: at });
+};
+
+const fetchContext = (journey: Journey, configuration: Stage1, ssid: number): readonly bigint[] => {
+  const fetched = journey.caches.fetched ?? fetchNow;
+  // A kept descriptor is the stream's whatever stage 2 makes of its address now.
+  const { addr, words } = fetched({ kind: "CD", sid: journey.transaction.sid, index: ssid }, () => contextNow(journey, configuration, ssid, fetched))!;
+  journey.via.push(...viaWords("CD", addr, words));
   return words;
 };
 

@@ -1,18 +1,22 @@
 /** One transaction on its way, and the ways in which it can be refused (IHI 0070 section 5.5 "Fault configuration"). */
 import type { EventName } from "../../specs/smmuv3/event.ts";
 import type { Completion, EventRecord, Outcome, Transaction } from "../base/transaction.ts";
-import type { Caches } from "./caches.ts";
+import { afterStage1, afterStage2, type Attributes } from "./attributes.ts";
+import type { Caches, Kept } from "./caches.ts";
 import { eventRecord, type FaultDetail } from "./event.ts";
 import type { Read, Via } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import type { Settings } from "./registers.ts";
 import type { Update } from "./walk.ts";
 
+/** What leaves the SMMU, and with which memory attributes. */
+type Passed = Extract<Outcome, { readonly result: "ok" }> & { readonly attributes: Attributes };
+
 /**
  * An outcome and every word that led to it; or what this model does not do. `updates` are stores that hardware makes to
  * descriptors on the way. `raz`: the terminated transaction reads zero or is ignored instead of aborting (CD.A=0).
  */
-export type Translation = (Outcome | Completion | { readonly result: "unsupported"; readonly why: string }) & {
+export type Translation = (Passed | Exclude<Outcome, { readonly result: "ok" }> | Completion | { readonly result: "unsupported"; readonly why: string }) & {
   readonly via: readonly Via[];
   readonly updates?: readonly Update[];
 };
@@ -49,11 +53,19 @@ export interface Journey {
   readonly caches: Caches;
   /** With its attributes as the STE overrides them. */
   transaction: Transaction;
+  /** Memory attributes as far as the transaction has come. */
+  attributes: Attributes;
   readonly via: Via[];
   readonly updates: Update[];
   /** Stage 1 only: a translation request under split-stage ATS. */
   readonly firstStageOnly?: boolean;
 }
+
+/** Takes memory attributes through the stages of a translation. */
+export const carry = (journey: Journey, { stage1, stage2 }: Pick<Kept, "stage1" | "stage2">): void => {
+  if (stage1 !== undefined) journey.attributes = afterStage1(journey.attributes, stage1.memory);
+  if (stage2 !== undefined) journey.attributes = afterStage2(journey.attributes, stage2.memory);
+};
 
 export const refuse = (journey: Journey, event?: EventRecord, raz = false): never => {
   throw new Refused({ result: "abort", ...(event === undefined ? {} : { event }), ...(raz ? { raz: true } : {}), via: journey.via });

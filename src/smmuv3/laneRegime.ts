@@ -7,6 +7,7 @@ import { eventTypes } from "../../specs/smmuv3/event.ts";
 import { Stage1Leaf, Stage1Table } from "../../specs/smmuv3/stage1.ts";
 import { DescriptorType, LeafDescriptor } from "../../specs/smmuv3/stage2.ts";
 import type { LanePlan } from "../base/layout.ts";
+import { normalBits } from "./attributes.ts";
 import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import { type Granule, levelShift, shapeOf } from "./descriptor.ts";
@@ -51,8 +52,6 @@ const TYPE = tableOrPage;
 const ADDRESS = field(LeafDescriptor.lanes("OutputAddress"), 2 ** 48 - 2 ** 12);
 const AF = field(LeafDescriptor.lanes("AF"), 1).low;
 const DIRTY_MODIFIER = field(LeafDescriptor.lanes("DBM"), 1).high;
-/** Any of these bits of MemAttr: not Device memory. */
-const NORMAL = field(LeafDescriptor.lanes("MemAttr"), 0b1100).low;
 /** Address bits 51:48 at 64 KiB lie in bits 15:12. */
 const WIDE = 0xf000;
 const WIDE_UP = 4;
@@ -139,7 +138,7 @@ const allowed1 = (context: Context): Int32Array =>
     return permits1({ readOnly: is(READ_ONLY), unprivileged: is(UNPRIVILEGED), privilegedExecuteNever: is(4), unprivilegedExecuteNever: is(8), writableClean: is(WRITABLE_CLEAN) }, context, asked);
   });
 const allowed2 = ({ executeByPrivilege }: Stage2): Int32Array =>
-  rightsTable((bits, asked) => permits2({ read: (bits & 1) !== 0, write: (bits & 2) !== 0, executeNever: (bits >>> 2) & 3, memoryType: 0 }, executeByPrivilege, asked));
+  rightsTable((bits, asked) => permits2({ read: (bits & 1) !== 0, write: (bits & 2) !== 0, executeNever: (bits >>> 2) & 3 }, executeByPrivilege, asked));
 
 /** What the stages have in common. `sign` is that of the addresses of the half. */
 const tablesOf = (tables: Half | Stage2, width: bigint, sign: bigint) => {
@@ -188,7 +187,7 @@ const stage2Lanes = (regime: Stage2): LaneStage => ({
   unaccessed: unaccessedOf(regime),
   dirtyModifier: regime.setsDirtyState ? DIRTY_MODIFIER : 0,
   clean: 0,
-  tableMemory: regime.protectedWalk ? NORMAL : 0,
+  tableMemory: regime.protectedWalk ? field(LeafDescriptor.lanes("MemAttr"), normalBits(regime)).low : 0,
 });
 
 /** Whether a root is aligned to its size, so that an entry's offset can be joined to it. */

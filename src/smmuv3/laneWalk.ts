@@ -1,7 +1,8 @@
 /**
  * Table walks on 32-bit lanes: what walk.ts says of one address where nothing is kept and there are no quirks, for many
- * addresses. A walk makes no bigint and allocates nothing. What this walker leaves to the other one it says: tables that
- * are big-endian, or that hardware would have to write to, and memory that answers for a part of a page.
+ * addresses. A walk makes no bigint and allocates nothing, and it carries no memory attributes. What this walker leaves to
+ * the other one it says: tables that are big-endian, or that hardware would have to write to, and memory that answers for a
+ * part of a page.
  */
 import { Event, eventTypes } from "../../specs/smmuv3/event.ts";
 import { type LaneMemory, PARTLY } from "./laneMemory.ts";

@@ -18,7 +18,7 @@ import { type Read, readWords } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import { type RegisterFile, settingsOf } from "./registers.ts";
 import type { Retained } from "./retained.ts";
-import type { Structure } from "./streamTable.ts";
+import type { Located, Structure } from "./streamTable.ts";
 import { translate, type Translation } from "./transaction.ts";
 import { translatingStreams } from "./translatingStreams.ts";
 
@@ -76,7 +76,7 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   let early: Kit | undefined;
   const pending: Leaves[] = [];
   /** Structures that were fetched, and the words they had last. */
-  const structures = new Map<string, { readonly structure: Structure; words: readonly bigint[] }>();
+  const structures = new Map<string, { readonly structure: Structure; readonly addr: bigint; words: readonly bigint[] }>();
   let settings = settingsOf(registers, quirks);
 
   const run: Run = { from: kit, choose: () => 0, left: [] };
@@ -86,8 +86,8 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
     its.add(address);
     return device.read(address);
   };
-  const fetching = (structure: Structure, words: readonly bigint[]): void => {
-    structures.set(`${structure.kind} ${structure.sid} ${structure.index} ${structure.addr}`, { structure, words });
+  const fetching = (structure: Structure, { addr, words }: Located): void => {
+    structures.set(`${structure.kind} ${structure.sid} ${structure.index} ${addr}`, { structure, addr, words });
   };
   const lookUps = createMayHooks({ run, quirks, settings: () => settings, read: seeing, fetching });
   const hooks: Retained = {
@@ -160,21 +160,21 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   /** Structures whose memory changed: what they were, and mixtures, may have been fetched. */
   const keepOverwritten = (): void => {
     for (const record of structures.values()) {
-      const { structure, words: before } = record;
-      const now = readWords(device.read, structure.addr, before.length);
+      const { structure, addr, words: before } = record;
+      const now = readWords(device.read, addr, before.length);
       if (now === undefined || now.join(",") === before.join(",")) continue;
       const [first, last] = streamsOf(structure, settings);
       for (const target of early === undefined ? [kit] : [kit, early]) {
-        const kept = [...target.values()].flatMap((entry) => (entry.kind === "words" && sameStructure(entry.structure, structure) && entry.structure.addr === structure.addr ? [entry.words] : []));
+        const kept = [...target.values()].flatMap((entry) => (entry.kind === "words" && sameStructure(entry.structure, structure) && entry.addr === addr ? [entry.words] : []));
         for (const words of mixtures(kept, before, now)) {
-          const entry: MayKeep = { kind: "words", structure, first, last, words };
+          const entry: MayKeep = { kind: "words", structure, first, last, addr, words };
           target.set(keyOf(entry), entry);
         }
       }
       record.words = now;
     }
   };
-  const fill = (changed: Iterable<Probe> = probes.values()): void => {
+  const fill = (changed: readonly Probe[] = [...probes.values()]): void => {
     if (!settings.enabled) return;
     saturate(kit, changed);
     if (early !== undefined) saturate(early, changed);
@@ -200,7 +200,8 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       addProbes();
     }
     if (wasEnabled) keepOverwritten();
-    fill(happens.kind === "store" && !touchesTable ? [...probes.values()].filter(({ read }) => read.has(happens.addr)) : probes.values());
+    const all = [...probes.values()];
+    fill(happens.kind === "store" && !touchesTable ? all.filter(({ read }) => read.has(happens.addr)) : all);
     return outcomes;
   };
   addProbes();

@@ -2,16 +2,18 @@
  * Look-ups of an SMMU that may have kept anything: each asks the adversary which of the possible answers it gives, and
  * leaves what it fetched, for whoever collects that.
  */
+import { stage1Memory, type Stage2Memory, stage2Memory } from "./attributes.ts";
 import type { Caches, Kept, Tag, Walker } from "./caches.ts";
 import type { Choose } from "./choices.ts";
 import type { Stage2 } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { byteSwapped, contiguousRun, type Hierarchy, leafFlags, levelShift, shapeOf, stage1Leaf, type Stage2Rights, stage2Rights } from "./descriptor.ts";
-import { covers, type Kit, type KeptTable, type KeptTranslation, type MayKeep, sameStructure, sameTag, streamsOf } from "./mayKept.ts";
+import { covers, type Kit, type KeptTable, type KeptTranslation, type KeptWords, type MayKeep, sameStructure, sameTag, streamsOf } from "./mayKept.ts";
+import { Refused } from "./journey.ts";
 import type { Read } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import type { Settings } from "./registers.ts";
-import type { Structure } from "./streamTable.ts";
+import type { Located, Structure } from "./streamTable.ts";
 import { type Begin, formOf, type Regime1, rightsUnder, type Trail, walkStage2 } from "./walk.ts";
 
 /** What one run of a transaction asks from and leaves; its owner changes it between runs. */
@@ -26,7 +28,7 @@ export interface MayHooksOptions {
   readonly settings: () => Settings;
   readonly read: Read;
   /** Told of every structure that was fetched, with its words in memory. */
-  readonly fetching: (structure: Structure, words: readonly bigint[]) => void;
+  readonly fetching: (structure: Structure, located: Located) => void;
 }
 export interface MayHooks extends Caches {
   /** Memory or the kit changed: what was worked out of them is forgotten. */
@@ -35,16 +37,32 @@ export interface MayHooks extends Caches {
 
 /** One of the answers of stage 2: how the walk begins, or a kept leaf instead of a walk. */
 type Answer2 = { readonly begin: Begin | "root" } | { readonly kept: Kept };
-const translationKey = (pa: bigint, { read, write, executeNever, memoryType }: Stage2Rights): string => `${pa} ${read} ${write} ${executeNever} ${memoryType}`;
-const regimeKey = ({ vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian }: Stage2): string =>
-  [vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian].join(" ");
+const translationKey = (pa: bigint, { read, write, executeNever }: Stage2Rights, { memAttr, shareability, forced }: Stage2Memory): string => `${pa} ${read} ${write} ${executeNever} ${memAttr} ${shareability} ${forced}`;
+const regimeKey = ({ vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian, forcesWriteBack }: Stage2): string =>
+  [vmid, granule, root, inputBits, startLevel, outputBits, ignoreAccessFlag, setsAccessFlag, setsDirtyState, bigEndian, forcesWriteBack].join(" ");
 const judgedBy = ({ world, writableNeverExecutes, privilegedNever }: Context): Regime1 => ({ world, writableNeverExecutes, privilegedNever });
+
+/** What a fetch comes to now: words, none, or a refusal on the way to them. */
+type Now = { readonly located: Located | undefined } | { readonly refused: Refused };
+const attempt = (fetch: () => Located | undefined): Now => {
+  try {
+    return { located: fetch() };
+  } catch (error) {
+    if (error instanceof Refused) return { refused: error };
+    throw error;
+  }
+};
+/** One of those that say the same. */
+const distinctWords = (kept: readonly KeptWords[]): KeptWords[] => [...new Map(kept.map((entry) => [entry.words.join(","), entry])).values()];
 
 export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHooksOptions): MayHooks => {
   /** Distinct answers of stage 2 to an address, while nothing changes. */
   const answers = new Map<string, readonly Answer2[]>();
   /** The kept table descriptor that the next walk begins with, once it was chosen. */
   let chosen: Begin | "root" | undefined;
+
+  /** A hit is told otherwise than a walk that finds the same (quirks). */
+  const hitsDiffer = quirks.hitWritesAsStage1 === true || quirks.hitReadsUnchecked === true;
 
   const pick = <T>(options: readonly T[]): T => options[run.choose(options.length)]!;
   const translationsFor = (tag: Tag, address: bigint): Kept[] =>
@@ -71,10 +89,10 @@ export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHoo
       if (shape.is !== "leaf" || !flags.contiguous || shape.pa >> BigInt(outputBits) !== 0n || !(flags.accessed || ignoresFlag)) continue;
       const size = shape.size * joined;
       const common = { input: address & ~(size - 1n), size, pa: shape.pa & ~(size - 1n), level, granule, via: [{ what: "contiguous descriptor", addr: each, value }] };
-      if (walker.stage === 2) run.left.push({ kind: "translation", tag: walker.tag, kept: { ...common, stage2: { rights: stage2Rights(value), executeByPrivilege: walker.regime.executeByPrivilege } } });
+      if (walker.stage === 2) run.left.push({ kind: "translation", tag: walker.tag, kept: { ...common, stage2: { rights: stage2Rights(value), executeByPrivilege: walker.regime.executeByPrivilege, memory: stage2Memory(value, walker.regime) } } });
       else {
         const leaf = stage1Leaf(value);
-        const kept: Kept = { ...common, stage1: { rights: rightsUnder(leaf, above, walker.context, quirks), regime: judgedBy(walker.context) }, ...(leaf.notGlobal ? {} : { global: true }) };
+        const kept: Kept = { ...common, stage1: { rights: rightsUnder(leaf, above, walker.context, quirks), regime: judgedBy(walker.context), memory: stage1Memory(value, walker.context) }, ...(leaf.notGlobal ? {} : { global: true }) };
         run.left.push({ kind: "translation", tag: leaf.notGlobal || quirks.globalsTagged ? walker.tag : { ...walker.tag, global: true }, kept });
       }
     }
@@ -104,11 +122,11 @@ export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHoo
     const found = new Map<string, Answer2>();
     for (const begin of [undefined, ...beginsFor(walker, address)]) {
       const walked = walkStage2(read, regime, address, { op: "read", probe: true }, quirks, { ...recording(walker, address), ...(begin === undefined ? {} : { begin }) });
-      const name = walked.result === "ok" ? translationKey(walked.leaf.pa + (address - walked.leaf.ipa), walked.leaf.rights) : walked.result === "fault" ? walked.fault : `external ${walked.fetch}`;
+      const name = walked.result === "ok" ? translationKey(walked.leaf.pa + (address - walked.leaf.ipa), walked.leaf.rights, walked.leaf.memory) : walked.result === "fault" ? walked.fault : `external ${walked.fetch}`;
       if (!found.has(name)) found.set(name, { begin: begin ?? "root" });
     }
     for (const kept of translationsFor(tag, address)) {
-      const name = translationKey(kept.pa + (address - kept.input), kept.stage2!.rights);
+      const name = `${hitsDiffer ? "kept " : ""}${translationKey(kept.pa + (address - kept.input), kept.stage2!.rights, kept.stage2!.memory)}`;
       if (!found.has(name)) found.set(name, { kept });
     }
     const all = [...found.values()];
@@ -119,15 +137,18 @@ export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHoo
   return {
     forget: () => answers.clear(),
     configured: (_sid, _ssid, decode) => decode(),
-    fetched: (structure, words) => {
-      const [first, last] = streamsOf(structure, settings());
-      if (words !== undefined) {
-        fetching(structure, words);
-        run.left.push({ kind: "words", structure, first, last, words });
+    fetched: (structure, fetch) => {
+      const now = attempt(fetch);
+      const kept = [...run.from.values()].filter((entry): entry is KeptWords => entry.kind === "words" && sameStructure(entry.structure, structure));
+      if ("located" in now && now.located !== undefined) {
+        const [first, last] = streamsOf(structure, settings());
+        fetching(structure, now.located);
+        run.left.push({ kind: "words", structure, first, last, ...now.located });
       }
-      const now = words?.join(",");
-      const kept = [...run.from.values()].flatMap((entry) => (entry.kind === "words" && sameStructure(entry.structure, structure) && entry.words.join(",") !== now ? [entry.words] : []));
-      return pick([words, ...kept]);
+      const text = "located" in now ? now.located?.words.join(",") : undefined;
+      const answer = pick([now, ...distinctWords(kept.filter(({ words }) => words.join(",") !== text))]);
+      if ("refused" in answer) throw answer.refused;
+      return "located" in answer ? answer.located : answer;
     },
     lookUp: (tag, sought, address) => {
       if (tag.asid !== undefined) return pick([undefined, ...translationsFor(tag, address)]);

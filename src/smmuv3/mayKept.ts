@@ -16,6 +16,7 @@ export interface KeptWords {
   readonly structure: Structure;
   readonly first: number;
   readonly last: number;
+  readonly addr: bigint;
   readonly words: readonly bigint[];
 }
 export interface KeptTranslation {
@@ -53,7 +54,7 @@ const tagKey = ({ vmid, asid, global, world }: Tag): string => `${world ?? vmid}
 const viaKey = (via: readonly Via[]): string => via.map(({ addr, value }) => `${addr}=${value}`).join(",");
 /** Equal for entries that say the same. */
 export const keyOf = (entry: MayKeep): string => {
-  if (entry.kind === "words") return `w ${entry.structure.kind} ${entry.structure.sid} ${entry.structure.index} ${entry.words.join(",")}`;
+  if (entry.kind === "words") return `w ${entry.structure.kind} ${entry.structure.sid} ${entry.structure.index} ${entry.addr} ${entry.words.join(",")}`;
   if (entry.kind === "table") return `t ${tagKey(entry.tag)} ${entry.granule} ${entry.level} ${entry.input} ${entry.next} ${JSON.stringify(entry.above)} ${viaKey([entry.via])}`;
   const { input, size, pa, stage1, stage2, ipa, via } = entry.kept;
   return `l ${tagKey(entry.tag)} ${input} ${size} ${pa} ${ipa ?? ""} ${JSON.stringify([stage1, stage2])} ${viaKey(via)}`;

@@ -3,6 +3,7 @@
  * Source: IHI 0070 "Register formats".
  */
 import { Cr0, Cr2, Gbpa, Idr0, Idr1, Idr3, Idr5, IrqCtrl, offsets, qemuVirtIdentification, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
+import { type Replacement, replacementOf } from "./attributes.ts";
 import type { Granule } from "./descriptor.ts";
 import type { Quirks } from "./quirks.ts";
 
@@ -95,7 +96,11 @@ const put = (registers: RegisterFile, offset: number, value: bigint, quirks: Qui
   next.set(offset, Number(offset === offsets.GBPA ? value & ~UPDATE : value));
   if (offset === offsets.CR0) next.set(offsets.CR0ACK, Number(acknowledged(registers, value, quirks)));
   if (offset === offsets.IRQ_CTRL) next.set(offsets.IRQ_CTRLACK, Number(value & IrqCtrl.masks[0]!));
-  if (offset === offsets.STRTAB_BASE_CFG && StrtabBaseCfg.get([value], "FMT") === "twoLevel") next.set(TWO_LEVEL_ONCE, Number(value));
+  if (offset === offsets.STRTAB_BASE_CFG) {
+    // Whatever was two-level before this write was so once, a snapshot's first value too.
+    const before = word(registers, offset);
+    for (const each of [before, value]) if (StrtabBaseCfg.get([each], "FMT") === "twoLevel") next.set(TWO_LEVEL_ONCE, Number(each));
+  }
   return next;
 };
 
@@ -135,6 +140,9 @@ export interface Settings {
   readonly enabled: boolean;
   /** While disabled: abort, or pass untranslated. */
   readonly abortWhileDisabled: boolean;
+  /** STE and GBPA can replace memory attributes; what GBPA makes of them while disabled. */
+  readonly typeOverride: boolean;
+  readonly memoryWhileDisabled: Replacement;
   readonly recordBadStream: boolean;
   /** Aligned to the table's own size, as the SMMU takes it. */
   readonly streamTable: bigint;
@@ -178,6 +186,12 @@ export interface Settings {
   readonly executeByPrivilege: boolean;
   /** Hierarchical attributes can be turned off (IDR3.HAD). */
   readonly hierarchyOff: boolean;
+  /** STE.S2FWB is there (IDR3.FWB). */
+  readonly forcedWriteBack: boolean;
+  /** Stage-2 MemAttr has the encodings of tag permission (IDR3.MTEPERM). */
+  readonly tagPermission: boolean;
+  /** CD.AIE is there (IDR3.AIE). */
+  readonly attributeIndexExtension: boolean;
   readonly unprivilegedDenied: boolean;
   readonly rangeInvalidation: boolean;
   /** Low bits of a VMID that invalidations leave open (CR0.VMW). */
@@ -243,6 +257,12 @@ const granulesOf = (registers: RegisterFile): ReadonlySet<Granule> => {
   return new Set(there.filter(([, is]) => is === 1).map(([granule]) => granule));
 };
 
+const bypassReplacement = (registers: RegisterFile): Replacement => {
+  const gbpa = reader(registers, offsets.GBPA);
+  const { MTCFG, MemAttr, ALLOCCFG, SHCFG } = Gbpa.fields;
+  return replacementOf({ MTCFG: gbpa(MTCFG), MemAttr: gbpa(MemAttr), ALLOCCFG: gbpa(ALLOCCFG), SHCFG: gbpa(SHCFG) });
+};
+
 export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settings => {
   const idr0 = reader(registers, offsets.IDR0);
   const idr1 = reader(registers, offsets.IDR1);
@@ -256,6 +276,8 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     quirks,
     enabled: cr0(registers, "SMMUEN"),
     abortWhileDisabled: Gbpa.get([word(registers, offsets.GBPA)], "ABORT") === 1n,
+    typeOverride: idr1(Idr1.fields.ATTR_TYPES_OVR) === 1,
+    memoryWhileDisabled: idr1(Idr1.fields.ATTR_TYPES_OVR) === 1 ? bypassReplacement(registers) : {},
     recordBadStream: quirks.badStreamRecorded === true || Cr2.get([word(registers, offsets.CR2)], "RECINVSID") === 1n,
     ...streamTableOf(registers, quirks),
     outputBits,
@@ -280,6 +302,9 @@ export const settingsOf = (registers: RegisterFile, quirks: Quirks = {}): Settin
     smallTables: has("STT"),
     executeByPrivilege: has("XNX"),
     hierarchyOff: has("HAD"),
+    forcedWriteBack: has("FWB"),
+    tagPermission: has("MTEPERM"),
+    attributeIndexExtension: has("AIE"),
     unprivilegedDenied: has("E0PD"),
     rangeInvalidation: has("RIL"),
     vmidWildcard: is("VMW") ? wildcard(Number(Cr0.get([word(registers, offsets.CR0)], "VMW"))) : 0,

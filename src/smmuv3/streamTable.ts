@@ -41,17 +41,25 @@ export interface Structure {
   readonly sid: number;
   /** Of a CD its SubstreamID, of first levels the index into them; 0 of an STE. */
   readonly index: number;
-  readonly addr: bigint;
 }
-/** What a fetch of a structure gives, where something else than what memory says may be kept. */
-export type Fetched = (structure: Structure, words: readonly bigint[] | undefined) => readonly bigint[] | undefined;
+/** The words of a structure, and where they lie. */
+export interface Located {
+  readonly addr: bigint;
+  readonly words: readonly bigint[];
+}
+/**
+ * What a structure says: what a fetch gives now, or something that was kept. What is kept of a stream is found by the
+ * stream alone, so it is used whatever leads to its memory now; `fetch` finds the way, and may fail on it.
+ */
+export type Fetched = (structure: Structure, fetch: () => Located | undefined) => Located | undefined;
+export const fetchNow: Fetched = (_structure, fetch) => fetch();
 
 /** Finds the entry of one stream (IHI 0070 section 3.3.1). */
-export const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Place => {
-  if (sid >= 2 ** settings.log2Size) return { result: "bad stream", via: [] };
+const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fetched): Place => {
   if (settings.linear) return { result: "at", addr: steAddress(settings, sid), via: [] };
   const addr = l1stdAddress(settings, sid);
-  const [value] = fetched({ kind: "L1STD", sid, index: Math.floor(sid / 2 ** settings.split), addr }, readWords(read, addr, 1)) ?? [];
+  const found = fetched({ kind: "L1STD", sid, index: Math.floor(sid / 2 ** settings.split) }, () => wordsAt(read, addr, 1));
+  const value = found?.words[0];
   if (value === undefined) return { result: "external", fetch: addr, via: [] };
   const via: Via[] = [{ what: "L1STD", addr, value }];
   const { base, entries } = secondLevel(value, settings);
@@ -59,14 +67,29 @@ export const placeOf = (read: Read, settings: Settings, sid: number, fetched: Fe
   if (index < entries) return { result: "at", addr: base + BigInt(index) * STE_BYTES, via };
   return { result: settings.quirks.spanDoubled && entries > 0 ? "bad entry" : "bad stream", via };
 };
+/** Words of memory with their place, or undefined where it does not answer. */
+export const wordsAt = (read: Read, addr: bigint, count: number): Located | undefined => {
+  const words = readWords(read, addr, count);
+  return words === undefined ? undefined : { addr, words };
+};
 
 /** The entry of one stream. */
-export const entryOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = (_, words) => words): Entry => {
-  const place = placeOf(read, settings, sid, fetched);
-  if (place.result !== "at") return place;
-  const words = fetched({ kind: "STE", sid, index: 0, addr: place.addr }, readWords(read, place.addr, STE_WORDS));
-  if (words === undefined) return { result: "external", fetch: place.addr, via: place.via };
-  return { result: "ok", addr: place.addr, words, via: [...place.via, ...viaWords("STE", place.addr, words)] };
+export const entryOf = (read: Read, settings: Settings, sid: number, fetched: Fetched = fetchNow): Entry => {
+  if (sid >= 2 ** settings.log2Size) return { result: "bad stream", via: [] };
+  let failure: Exclude<Entry, { result: "ok" }> = { result: "bad stream", via: [] };
+  let via: readonly Via[] = [];
+  const found = fetched({ kind: "STE", sid, index: 0 }, () => {
+    const place = placeOf(read, settings, sid, fetched);
+    if (place.result !== "at") {
+      failure = place;
+      return undefined;
+    }
+    via = place.via;
+    failure = { result: "external", fetch: place.addr, via };
+    return wordsAt(read, place.addr, STE_WORDS);
+  });
+  if (found === undefined) return failure;
+  return { result: "ok", ...found, via: [...via, ...viaWords("STE", found.addr, found.words)] };
 };
 
 /** The words of a stream table entry; `key` is equal exactly for equal words. */

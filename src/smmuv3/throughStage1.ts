@@ -2,7 +2,7 @@
 import type { Configured, Kept, Tag } from "./caches.ts";
 import { rootBytes } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
-import { type Behaviour, fail, fault, type Journey } from "./journey.ts";
+import { type Behaviour, carry, fail, fault, type Journey } from "./journey.ts";
 import { fault2, secondStage, throughStage2 } from "./throughStage2.ts";
 import { halfFor, type Leaf1, permits1, permits2, type Placed, untagged, walkStage1 } from "./walk.ts";
 
@@ -59,7 +59,7 @@ const keptLeaf = (leaf: Leaf1, { world, writableNeverExecutes, privilegedNever }
   pa: leaf.output,
   level: leaf.level,
   granule: leaf.granule,
-  stage1: { rights: leaf.rights, regime: { world, writableNeverExecutes, privilegedNever } },
+  stage1: { rights: leaf.rights, regime: { world, writableNeverExecutes, privilegedNever }, memory: leaf.memory },
   ...(leaf.notGlobal ? {} : { global: true }),
   via: [leaf.via],
 });
@@ -93,11 +93,19 @@ export const throughStage1 = (journey: Journey, configured: Stage1Configured): b
   const sought = half === undefined ? undefined : { granule: half.granule, inputBits: half.inputBits, ...(stage2 === undefined ? {} : { stage2Granule: stage2.granule }) };
   const kept = sought === undefined || journey.firstStageOnly ? undefined : caches.lookUp(tag, sought, iova);
   const hit = kept === undefined ? undefined : hit1(journey, configured, kept, iova);
-  if (hit !== undefined && (stage2 === undefined || kept!.stage2 !== undefined || journey.quirks.stage1HitFinal)) return hit;
+  if (hit !== undefined && (stage2 === undefined || kept!.stage2 !== undefined || journey.quirks.stage1HitFinal)) {
+    carry(journey, kept!);
+    return hit;
+  }
   const first = kept ?? firstStage(journey, configured, half, iova, tag);
   const ipa = first.pa + (iova - first.input);
-  if (stage2 === undefined || journey.firstStageOnly) return ipa;
+  if (stage2 === undefined || journey.firstStageOnly) {
+    carry(journey, first);
+    return ipa;
+  }
   const second = secondStage(journey, stage2, ipa);
-  caches.keep(tagOf(journey, tag, first), joined(iova, first, second));
+  const both = joined(iova, first, second);
+  caches.keep(tagOf(journey, tag, first), both);
+  carry(journey, both);
   return second.pa + (ipa - second.input);
 };

@@ -1,8 +1,9 @@
 /** The stage-2 part of a transaction: of its own address, or of a stage-1 structure that lies behind stage 2. */
+import { isDevice } from "./attributes.ts";
 import type { Kept } from "./caches.ts";
 import type { Stage2 } from "./configuration.ts";
 import type { EventName } from "../../specs/smmuv3/event.ts";
-import { ALWAYS, type Behaviour, beyond, type Class, fail, fault, type Journey, refuse, SILENT } from "./journey.ts";
+import { ALWAYS, type Behaviour, beyond, carry, type Class, fail, fault, type Journey, refuse, SILENT } from "./journey.ts";
 import { type Leaf2, permits2, walkStage2 } from "./walk.ts";
 
 const ofStage2 = ({ recorded, stalls }: Stage2): Behaviour => ({ recorded, stalls, aborts: true });
@@ -31,9 +32,8 @@ const external2 = (journey: Journey, fetch: bigint, sought: Sought2): never => {
 /** Stage-1 structures are read as data, by the SMMU itself. */
 const asked2 = (journey: Journey, { op, class: what }: Sought2) => (what === "IN" ? journey.transaction : { op, priv: true });
 
-const DEVICE_MOST = 3;
 /** A stage-1 structure in Device memory, where S2PTW forbids that. */
-const deviceWalk = (regime: Stage2, leaf: Leaf2, what: Class): boolean => what !== "IN" && regime.protectedWalk && leaf.rights.memoryType <= DEVICE_MOST;
+const deviceWalk = (regime: Stage2, { memory }: Pick<Leaf2, "memory">, what: Class): boolean => what !== "IN" && regime.protectedWalk && isDevice(memory);
 
 /** Walks stage 2 and gives its leaf. */
 export const leaf2 = (journey: Journey, regime: Stage2, sought: Sought2): Leaf2 => {
@@ -59,6 +59,7 @@ const hit2 = (journey: Journey, regime: Stage2, kept: Kept, sought: Sought2): bi
     // Nothing looks at a table's rights then; a transaction is refused by what comes after the SMMU.
     if (sought.class === "IN") return refuse(journey);
   }
+  if (deviceWalk(regime, kept.stage2!, sought.class)) return fault2(journey, regime, "F_PERMISSION", sought);
   return kept.pa + (sought.address - kept.input);
 };
 
@@ -68,7 +69,7 @@ const keptLeaf = (leaf: Leaf2, { executeByPrivilege, granule }: Stage2): Kept =>
   pa: leaf.pa,
   level: leaf.level,
   granule,
-  stage2: { rights: leaf.rights, executeByPrivilege },
+  stage2: { rights: leaf.rights, executeByPrivilege, memory: leaf.memory },
   via: [leaf.via],
 });
 
@@ -100,9 +101,14 @@ export const throughStage2 = (journey: Journey, regime: Stage2, sought: Sought2)
   const { caches } = journey;
   const tag = { vmid: regime.vmid, asid: undefined };
   const kept = caches.lookUp(tag, regime, sought.address);
-  if (kept !== undefined) return hit2(journey, regime, kept, sought);
+  if (kept !== undefined) {
+    const output = hit2(journey, regime, kept, sought);
+    if (sought.class === "IN") carry(journey, kept);
+    return output;
+  }
   checkReach(journey, sought);
-  const leaf = leaf2(journey, regime, sought);
-  caches.keep(tag, keptLeaf(leaf, regime));
-  return leaf.pa + (sought.address - leaf.ipa);
+  const walked = keptLeaf(leaf2(journey, regime, sought), regime);
+  caches.keep(tag, walked);
+  if (sought.class === "IN") carry(journey, walked);
+  return walked.pa + (sought.address - walked.input);
 };

@@ -5,6 +5,7 @@
 import type { Transaction } from "../base/transaction.ts";
 import { pa } from "../base/words.ts";
 import { completion, travelTranslated } from "./ats.ts";
+import { INCOMING, replaced } from "./attributes.ts";
 import { type Caches, noCaches } from "./caches.ts";
 import type { Overrides } from "./configuration.ts";
 import { decodeConfiguration } from "./fetchConfiguration.ts";
@@ -32,6 +33,7 @@ const untranslated = (journey: Journey): bigint => {
 const whileDisabled = (journey: Journey): bigint => {
   const { settings, quirks, transaction } = journey;
   const tooWide = beyond(transaction.iova, settings.outputBits) && !quirks.bypassUnchecked;
+  journey.attributes = replaced(INCOMING, settings.memoryWhileDisabled);
   return settings.abortWhileDisabled || tooWide ? refuse(journey) : transaction.iova;
 };
 
@@ -42,6 +44,7 @@ const travel = (journey: Journey): bigint => {
   if (journey.via.length === 0) journey.via.push(...configured.via);
   if (configured.class === "abort") return refuse(journey);
   journey.transaction = overridden(transaction, configured.overrides);
+  journey.attributes = replaced(INCOMING, configured.overrides.memory);
   if (configured.class === "bypass") return untranslated(journey);
   return configured.class === "stage2" ? throughStage2(journey, configured.stage2, { address: transaction.iova, op: transaction.op, class: "IN" }) : throughStage1(journey, configured);
 };
@@ -50,7 +53,7 @@ const travel = (journey: Journey): bigint => {
 const arrive = (journey: Journey, address: (journey: Journey) => bigint): Translation => {
   try {
     const output = address(journey);
-    return { result: "ok", pa: pa(output), via: journey.via, ...(journey.updates.length === 0 ? {} : { updates: journey.updates }) };
+    return { result: "ok", pa: pa(output), attributes: journey.attributes, via: journey.via, ...(journey.updates.length === 0 ? {} : { updates: journey.updates }) };
   } catch (error) {
     if (error instanceof Refused) return error.refusal;
     throw error;
@@ -65,7 +68,7 @@ export const translate = (read: Read, settings: Settings, transaction: Transacti
   const updates: Update[] = [];
   // One transaction may update a descriptor twice: the second walk sees what the first one wrote.
   const updated: Read = (address) => updates.findLast(({ addr }) => addr === address)?.value ?? read(address);
-  const journey: Journey = { read: settings.hardwareUpdate === 0 ? read : updated, settings, quirks: settings.quirks, caches, transaction, via: [], updates };
+  const journey: Journey = { read: settings.hardwareUpdate === 0 ? read : updated, settings, quirks: settings.quirks, caches, transaction, attributes: INCOMING, via: [], updates };
   if (transaction.ats === undefined) return arrive(journey, travel);
   return transaction.ats === "translated" ? arrive(journey, travelTranslated) : completion(journey, (each) => arrive(each, travel));
 };

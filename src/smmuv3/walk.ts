@@ -3,6 +3,7 @@
  * level External abort, Translation, Address size; then Access flag and Permission of the last descriptor).
  */
 import type { Access } from "../base/transaction.ts";
+import { type Stage1Memory, stage1Memory, type Stage2Memory, stage2Memory } from "./attributes.ts";
 import { rootBytes, type Stage2 } from "./configuration.ts";
 import type { Context, Half } from "./context.ts";
 import { byteSwapped, type Descriptor, type Form, type Granule, type Hierarchy, hierarchyOf, leafFlags, type LeafFlags, levelShift, NO_HIERARCHY, shapeOf, type Stage1Leaf, stage1Leaf, type Stage2Rights, stage2Rights, under } from "./descriptor.ts";
@@ -81,6 +82,7 @@ export interface Leaf2 {
   readonly size: bigint;
   readonly level: number;
   readonly rights: Stage2Rights;
+  readonly memory: Stage2Memory;
   readonly via: Via;
 }
 export type Walk2 =
@@ -145,7 +147,7 @@ export const walkStage2 = (read: Read, regime: Stage2, address: bigint, asked: A
     const permission: LeafFault = permits2(rights, regime.executeByPrivilege, asked, quirks) ? undefined : "F_PERMISSION";
     const fault = firstOf(size, access, permission, quirks);
     if (fault !== undefined) return { result: "fault", fault, via };
-    const leaf: Leaf2 = { ipa: address & ~(shape.size - 1n), pa: shape.pa, size: shape.size, level, rights, via: step };
+    const leaf: Leaf2 = { ipa: address & ~(shape.size - 1n), pa: shape.pa, size: shape.size, level, rights, memory: stage2Memory(value, regime), via: step };
     return { result: "ok", leaf, via, ...(now === value ? {} : { update: { addr: at, value: regime.bigEndian ? byteSwapped(now) : now } }) };
   }
 };
@@ -190,8 +192,7 @@ export interface Leaf1 {
   readonly granule: Granule;
   readonly rights: Stage1Rights;
   readonly notGlobal: boolean;
-  readonly attributeIndex: number;
-  readonly shareability: number;
+  readonly memory: Stage1Memory;
   readonly via: Via;
 }
 
@@ -297,7 +298,7 @@ export const walkStage1 = <R>(tables: Tables<R>, context: Context, address: bigi
     const access: LeafFault = leaf.accessed || context.ignoreAccessFlag || context.setsAccessFlag ? undefined : "F_ACCESS";
     const fault = firstOf(size, access, permits1(rights, context, asked, quirks) ? undefined : "F_PERMISSION", quirks);
     if (fault !== undefined) return { result: "fault", fault, via };
-    const found: Leaf1 = { iova: address & ~(shape.size - 1n), output: shape.pa, size: shape.size, level, granule, rights, notGlobal: leaf.notGlobal, attributeIndex: leaf.attributeIndex, shareability: leaf.shareability, via: step };
+    const found: Leaf1 = { iova: address & ~(shape.size - 1n), output: shape.pa, size: shape.size, level, granule, rights, notGlobal: leaf.notGlobal, memory: stage1Memory(value, context), via: step };
     if (now === value) return { result: "ok", leaf: found, via };
     // Hardware writes the descriptor, so its own place must be writable (IHI 0070 section 3.13).
     const written = tables.place(table + 8n * index, "write");

@@ -30,7 +30,7 @@ export const bigintWalk = (read: Read, { context, stage2 }: Regime, address: big
     const base = { stage: 2, class: of, ipa };
     if (walked.result === "external") return { said: { ...base, fault: eventTypes.F_WALK_EABT, fetch: walked.fetch } };
     if (walked.result === "fault") return { said: { ...base, fault: eventTypes[walked.fault] } };
-    if (of === TT && regime.protectedWalk && walked.leaf.rights.memoryType <= 3) return { said: { ...base, fault: eventTypes.F_PERMISSION } };
+    if (of === TT && regime.protectedWalk && (walked.leaf.memory.memAttr & (regime.forcesWriteBack ? 0b0100 : 0b1100)) === 0) return { said: { ...base, fault: eventTypes.F_PERMISSION } };
     updates ||= walked.update !== undefined;
     return { leaf: walked.leaf, pa: walked.leaf.pa + (ipa - walked.leaf.ipa), said: undefined };
   };

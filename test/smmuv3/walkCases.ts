@@ -53,13 +53,14 @@ const contexts = (most: number): fc.Arbitrary<Context> =>
       stalls: false,
       aborts: true,
       memoryTypes: 0n,
+      wideIndex: false,
     }));
 
 /** `least` bits of input: what stage-1 tables behind it need. Every start level, and up to 16 root tables side by side. */
 const stages2 = (least: number): fc.Arbitrary<Stage2> =>
   granules.chain((granule) =>
     fc
-      .record({ inputBits: fc.integer({ min: Math.max(least, granule + 1), max: widest(granule) }), up: fc.nat({ max: 3 }), outputBits: outputs(granule), implemented: fc.boolean(), base: bases, ignoreAccessFlag: fc.boolean(), executeByPrivilege: fc.boolean(), protectedWalk: rarely, bigEndian: seldom, setsAccessFlag: seldom, setsDirtyState: seldom })
+      .record({ inputBits: fc.integer({ min: Math.max(least, granule + 1), max: widest(granule) }), up: fc.nat({ max: 3 }), outputBits: outputs(granule), implemented: fc.boolean(), base: bases, ignoreAccessFlag: fc.boolean(), executeByPrivilege: fc.boolean(), protectedWalk: rarely, forcesWriteBack: rarely, bigEndian: seldom, setsAccessFlag: seldom, setsDirtyState: seldom })
       .map(({ inputBits, up, outputBits, implemented, base, ...rest }) => {
         const stride = granule - 3;
         const fits = [0, 1, 2, 3].filter((level) => {
@@ -69,7 +70,7 @@ const stages2 = (least: number): fc.Arbitrary<Stage2> =>
         const startLevel = fits[up % fits.length]!;
         const bytes = rootBytes({ inputBits, startLevel, granule });
         const root = base & below(outputBits) & ~((bytes < 64n ? 64n : bytes) - 1n);
-        return { class: "stage2", vmid: 1, granule, inputBits, outputBits, wide: implemented || outputBits === 52, startLevel, root, base: root, recorded: true, stalls: false, ...rest };
+        return { class: "stage2", vmid: 1, granule, inputBits, outputBits, wide: implemented || outputBits === 52, startLevel, root, base: root, recorded: true, stalls: false, tagPermission: false, ...rest };
       }),
   );
 

@@ -10,7 +10,7 @@ import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";
 import { readHistory } from "../historyList.ts";
-import { outcomeJson } from "../outcomeJson.ts";
+import { type OutcomeDetail, outcomeJson } from "../outcomeJson.ts";
 import { openSnapshotFolder } from "../snapshotFolder.ts";
 import { readTransactions } from "../transactionList.ts";
 
@@ -19,7 +19,7 @@ const refuse = (diagnostics: readonly Diagnostic[]): undefined => {
   exitWith(BAD_INPUT);
 };
 
-export interface TranslateOptions {
+export interface TranslateOptions extends OutcomeDetail {
   readonly transactions: string | undefined;
   readonly history: string | undefined;
   readonly caches: "qemu" | "may" | "none";
@@ -61,14 +61,14 @@ const judgeHistory = (snapshot: Snapshot, file: string, quirks: Quirks, caches: 
 };
 
 /** One line of output; all possible outcomes of a transaction without duplicates, sorted by their text. */
-const line = (outcome: MayOutcome): string => {
-  if (!("results" in outcome)) return JSON.stringify(outcomeJson(outcome));
-  const texts = new Set(outcome.results.map((result) => JSON.stringify(outcomeJson(result))));
+const line = (outcome: MayOutcome, detail: OutcomeDetail): string => {
+  if (!("results" in outcome)) return JSON.stringify(outcomeJson(outcome, detail));
+  const texts = new Set(outcome.results.map((result) => JSON.stringify(outcomeJson(result, detail))));
   return `{"results":[${[...texts].toSorted().join(",")}]}`;
 };
 
 /** Prints one outcome a line, in the order of the list; nothing when an input is wrong. */
-export const translate = (folder: string, { transactions, history, caches, quirks }: TranslateOptions): void => {
+export const translate = (folder: string, { transactions, history, caches, quirks, attributes }: TranslateOptions): void => {
   if ((transactions === undefined) === (history === undefined))
     return refuse([{ id: "usage", severity: "error", message: "translate takes either --transactions or --history", hint: "cofferdam translate SNAPSHOT --transactions list.jsonl" }]);
   const opened = openSnapshotFolder(folder);
@@ -77,7 +77,7 @@ export const translate = (folder: string, { transactions, history, caches, quirk
   const set: Quirks = quirks === undefined ? {} : quirkSets[quirks];
   const outcomes = history === undefined ? judgeList(snapshot, transactions!, set) : judgeHistory(snapshot, history, set, caches);
   if (outcomes === undefined) return;
-  process.stdout.write(outcomes.map((outcome) => `${line(outcome)}\n`).join(""));
+  process.stdout.write(outcomes.map((outcome) => `${line(outcome, { attributes })}\n`).join(""));
   // Why a command stopped the queue is for people; the line of output has the code alone.
   for (const outcome of outcomes) if ("result" in outcome && outcome.result === "cerror") process.stderr.write(`the command queue stopped: ${printable(outcome.why)}\n`);
   const all = outcomes.flatMap((outcome): readonly HistoryOutcome[] => ("results" in outcome ? outcome.results : [outcome]));
