@@ -13,7 +13,7 @@ export const Ste = layout("STE", 8, 'IHI 0070 "Stream Table Entry"', {
   S1ContextPtr: { at: [55, 6], unit: 64, doc: "address of the CD table; an IPA when stage 2 translates" },
   S1CDMax: { at: [63, 59], doc: "log2 of the number of CDs; 0 is one CD and no substreams; ignored where SSIDSIZE is 0" },
 
-  S1DSS: { word: 1, at: [1, 0], doc: "transactions without a SubstreamID; 3 behaves as 0; ignored where S1CDMax is", is: { terminate: 0, bypass: 1, substream0: 2 } },
+  S1DSS: { word: 1, at: [1, 0], doc: "transactions without a SubstreamID; 3 behaves as 0; ignored where S1CDMax is 0", is: { terminate: 0, bypass: 1, substream0: 2 } },
   S1CIR: { word: 1, at: [3, 2], doc: "inner cacheability of CD fetches" },
   S1COR: { word: 1, at: [5, 4], doc: "outer cacheability of CD fetches" },
   S1CSH: { word: 1, at: [7, 6], doc: "shareability of CD fetches" },

@@ -24,7 +24,7 @@ import { printable } from "../base/diagnostic.ts";
 import type { Fields } from "../base/layout.ts";
 
 /** What is printed of long lists; JSON has the rest. */
-const SHOWN = { left: 8, ranges: 2000, records: 48, sids: 12, level1: 64, users: 24, entries: 256, its: 64 } as const;
+const SHOWN = { left: 8, ranges: 2000, records: 48, sids: 12, level1: 64, users: 24, entries: 256, its: 64, spaces: 16 } as const;
 
 const amount = (number: number): string => number.toLocaleString("en-US");
 const many = (number: number, one: string, several = `${one}s`): string => `${amount(number)} ${number === 1 ? one : several}`;
@@ -99,6 +99,13 @@ const waiting = ({ queues }: Decoding): string => {
   return counts.size === 0 ? "" : ` (${[...counts].map(([name, count]) => `${amount(count)} ${name}`).join(", ")})`;
 };
 
+const userText = ({ sids: ranges, ssid, asid, vmid }: User): string => `stream ${sids(ranges)}${ssid === undefined ? "" : ` SubstreamID ${ssid}`}${asid === undefined ? "" : `, ASID ${asid}`}, VMID ${vmid}`;
+/** Who uses an address space, in a line of the first screen. */
+const spaceSentence = ({ id, users, reachable, leaves, problems }: AddressSpace): string[] => [
+  `  ${id}: ${bytes(reachable)} in ${many(leaves, "page or block", "pages or blocks")}${problems.length === 0 ? "" : `, ! ${many(problems.length, "fault")} in its tables`}`,
+  ...first(users, SHOWN.left, "users", (user) => [`     ${userText(user)}`], "     "),
+];
+
 const story = (decoding: Decoding): string[] => {
   const { summary, streamTable, addressSpaces, notes, cut } = decoding;
   const reach = addressSpaces.reduce((sum, { reachable }) => sum + BigInt(reachable), 0n);
@@ -107,6 +114,7 @@ const story = (decoding: Decoding): string[] => {
     `Stream table: ${tableSentence(streamTable)}`,
     ...streamLines(decoding),
     `Address spaces: ${addressSpaces.length === 0 ? "none" : `${addressSpaces.length}, which reach ${bytes(`0x${reach.toString(16)}`)} in all`}`,
+    ...first(addressSpaces, SHOWN.spaces, "address spaces", spaceSentence),
     `Pending: ${many(summary.pendingEvents, "event")}${waiting(decoding)}, ${many(summary.pendingCommands, "command")}, ${many(summary.pendingPageRequests, "page request")}`,
     `Errors: ${summary.errors.length === 0 ? "none" : ""}`.trimEnd(),
     ...summary.errors.map((error) => `  ! ${error}`),
@@ -174,7 +182,6 @@ const entriesText = ({ entries }: Decoding): string[] => [...title("Entries (fie
 // Address spaces.
 
 const rootText = ({ part, root, granule, startLevel, inputBits, outputBits }: TreeRoot): string => `${part} ${root} (${granule}, from level ${startLevel}, ${inputBits} bits to ${outputBits})`;
-const userText = ({ sids: ranges, ssid, asid, vmid }: User): string => `stream ${sids(ranges)}${ssid === undefined ? "" : ` SubstreamID ${ssid}`}${asid === undefined ? "" : `, ASID ${asid}`}, VMID ${vmid}`;
 
 const stageText = (stage: StageAttributes | undefined): string =>
   stage === undefined ? "" : `  ${stage.memory}, ${stage.shareability}, level ${stage.level}${stage.flags.length === 0 ? "" : `, ${stage.flags.join(" ")}`}`;
@@ -227,13 +234,13 @@ const itsText = ({ enabled, devices, collections, commands, problems }: Its): st
 export const decodeText = (decoding: Decoding): string =>
   [
     ...story(decoding),
-    ...registersText(decoding),
     ...streamTableText(decoding),
     ...entriesText(decoding),
     ...spacesText(decoding),
     ...title("Queues"),
     ...decoding.queues.flatMap(queueLines),
     ...(decoding.its === undefined ? [] : itsText(decoding.its)),
+    ...registersText(decoding),
   ]
     .map((line) => `${printable(line)}\n`)
     .join("");

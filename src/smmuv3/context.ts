@@ -211,6 +211,17 @@ export const contextOf = (words: readonly bigint[], table: ContextTable, setting
   };
 };
 
+const known = new WeakMap<Settings, Map<string, ContextMeaning>>();
+/** The same, decoded once for each content. */
+export const contextMeaning = (words: readonly bigint[], table: ContextTable, settings: Settings): ContextMeaning => {
+  let meanings = known.get(settings);
+  if (meanings === undefined) known.set(settings, (meanings = new Map()));
+  const key = `${table.world} ${table.stallDisabled} ${words.join(" ")}`;
+  let meaning = meanings.get(key);
+  if (meaning === undefined) meanings.set(key, (meaning = contextOf(words, table, settings)!));
+  return meaning;
+};
+
 /** Where the descriptor of a substream lies: directly, or behind an entry of a first level. */
 export type ContextPlace =
   | { readonly levels: 1; readonly addr: bigint }

@@ -1,11 +1,11 @@
 /** The configuration of a transaction: its stream table entry and, where stage 1 translates, its context descriptor. */
 import { eventRecord } from "./event.ts";
 import type { Configured } from "./caches.ts";
-import { type Configuration, configurationOf, overridesOf, type Overrides, type Stage1, type Stage2 } from "./configuration.ts";
-import { belowL1, CD_WORDS, contextOf, contextPlace } from "./context.ts";
+import { type Configuration, meaningOf, overridesOf, type Overrides, type Stage1, type Stage2 } from "./configuration.ts";
+import { belowL1, CD_WORDS, contextMeaning, contextOf, contextPlace, type Half } from "./context.ts";
 import { fail, type Journey, refuse, unsupported } from "./journey.ts";
 import { viaWords } from "./memory.ts";
-import { entryOf, type Fetched, fetchNow, type Located, wordsAt } from "./streamTable.ts";
+import { entryOf, type Fetched, fetchNow, type Located, steWords, wordsAt } from "./streamTable.ts";
 import { type Sought2, throughStage2 } from "./throughStage2.ts";
 
 /** Physical address of a stage-1 structure. */
@@ -57,10 +57,11 @@ const stage1Configured = (journey: Journey, configuration: Stage1, ssid: number,
   const words = fetchContext(journey, configuration, ssid);
   const roots: [bigint | undefined, bigint | undefined] = [undefined, undefined];
   const eager = stage2 !== undefined && quirks.rootsTranslatedAtConfiguration === true;
-  const meaning = contextOf(words, configuration.contexts, settings, (half, which) => {
-    if (eager) roots[which] = throughStage2(journey, stage2, { address: half.base, op: "read", class: "TT" });
+  const translateRoot = (half: Half, which: 0 | 1): boolean => {
+    roots[which] = throughStage2(journey, stage2!, { address: half.base, op: "read", class: "TT" });
     return true;
-  });
+  };
+  const meaning = eager ? contextOf(words, configuration.contexts, settings, translateRoot) : contextMeaning(words, configuration.contexts, settings);
   if (meaning === undefined || meaning.class === "illegal") return fail(journey, "C_BAD_CD");
   if (meaning.class === "unsupported") return unsupported(journey, meaning.why);
   return { class: "stage1", configuration, context: meaning.context, ...(eager ? { roots } : {}), via: [...journey.via], overrides };
@@ -97,5 +98,5 @@ export const decodeConfiguration = (journey: Journey): Configured => {
   if (entry.result === "bad stream") return refuse(journey, settings.recordBadStream ? eventRecord("C_BAD_STREAMID", transaction) : undefined);
   if (entry.result === "bad entry") return fail(journey, "C_BAD_STE");
   if (entry.result === "external") return fail(journey, "F_STE_FETCH", { fetch: entry.fetch });
-  return meaningConfigured(journey, configurationOf(entry.words, settings), overridesOf(entry.words, settings));
+  return meaningConfigured(journey, meaningOf(steWords(entry.words), settings), overridesOf(entry.words, settings));
 };

@@ -13,7 +13,7 @@ import { createDevice, type HistoryOutcome } from "./device.ts";
 import type { History, HistoryStep } from "./history.ts";
 import { nameOf } from "./invalidate.ts";
 import { createMayHooks, type Run } from "./mayHooks.ts";
-import { covers, keyOf, type Kit, type Leaves, leavesAfter, type MayKeep, sameStructure, streamsOf } from "./mayKept.ts";
+import { addTo, covers, type Kit, kitOf, type Leaves, leavesAfter, type MayKeep, streamsOf, wordsIn } from "./mayKept.ts";
 import { type Read, readWords } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
 import { type RegisterFile, settingsOf } from "./registers.ts";
@@ -71,7 +71,7 @@ const unrecorded = (result: Translation): Translation => {
 };
 
 export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, history: History): MayOutcome[] => {
-  let kit: Kit = new Map();
+  let kit: Kit = kitOf([]);
   /** The kit if each command since the last SYNC took effect the moment it was given. */
   let early: Kit | undefined;
   const pending: Leaves[] = [];
@@ -96,12 +96,12 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       if (nameOf(words) === "SYNC") return complete();
       const leaves = leavesAfter(words, now);
       pending.push(leaves);
-      early = new Map([...(early ?? kit)].filter(([, entry]) => leaves(entry)));
+      early = kitOf([...(early ?? kit).entries.values()].filter(leaves));
       return undefined;
     },
   };
   const complete = (): void => {
-    if (early !== undefined) kit = new Map([...early, ...[...kit].filter(([, entry]) => pending.every((leaves) => leaves(entry)))]);
+    if (early !== undefined) kit = kitOf([...early.entries.values(), ...[...kit.entries.values()].filter((entry) => pending.every((leaves) => leaves(entry)))]);
     early = undefined;
     pending.length = 0;
   };
@@ -148,13 +148,11 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
         its = probe.read;
         judge(probe.transaction, target);
         for (const entry of run.left) {
-          const key = keyOf(entry);
-          if (target.has(key)) continue;
-          target.set(key, entry);
+          if (!addTo(target, entry)) continue;
           for (const touched of touchedBy(entry)) next.add(touched);
         }
       }
-      if (target.size > MOST_ENTRIES) throw new RangeError(`the caches could hold more than ${MOST_ENTRIES} entries`);
+      if (target.entries.size > MOST_ENTRIES) throw new RangeError(`the caches could hold more than ${MOST_ENTRIES} entries`);
     }
   };
   /** Structures whose memory changed: what they were, and mixtures, may have been fetched. */
@@ -165,11 +163,8 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       if (now === undefined || now.join(",") === before.join(",")) continue;
       const [first, last] = streamsOf(structure, settings);
       for (const target of early === undefined ? [kit] : [kit, early]) {
-        const kept = [...target.values()].flatMap((entry) => (entry.kind === "words" && sameStructure(entry.structure, structure) && entry.addr === addr ? [entry.words] : []));
-        for (const words of mixtures(kept, before, now)) {
-          const entry: MayKeep = { kind: "words", structure, first, last, addr, words };
-          target.set(keyOf(entry), entry);
-        }
+        const kept = wordsIn(target, structure).flatMap((entry) => (entry.addr === addr ? [entry.words] : []));
+        for (const words of mixtures(kept, before, now)) addTo(target, { kind: "words", structure, first, last, addr, words });
       }
       record.words = now;
     }

@@ -8,7 +8,7 @@ import type { Choose } from "./choices.ts";
 import type { Stage2 } from "./configuration.ts";
 import type { Context } from "./context.ts";
 import { byteSwapped, contiguousRun, type Hierarchy, leafFlags, levelShift, shapeOf, stage1Leaf, type Stage2Rights, stage2Rights } from "./descriptor.ts";
-import { covers, type Kit, type KeptTable, type KeptTranslation, type KeptWords, type MayKeep, sameStructure, sameTag, streamsOf } from "./mayKept.ts";
+import { type KeptTable, type KeptWords, type Kit, type MayKeep, streamsOf, tablesIn, translationsIn, wordsIn } from "./mayKept.ts";
 import { Refused } from "./journey.ts";
 import type { Read } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
@@ -65,11 +65,10 @@ export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHoo
   const hitsDiffer = quirks.hitWritesAsStage1 === true || quirks.hitReadsUnchecked === true;
 
   const pick = <T>(options: readonly T[]): T => options[run.choose(options.length)]!;
-  const translationsFor = (tag: Tag, address: bigint): Kept[] =>
-    [...run.from.values()].filter((entry): entry is KeptTranslation => entry.kind === "translation" && sameTag(entry.tag, tag) && covers(entry.kept, address)).map(({ kept }) => kept);
+  const translationsFor = (tag: Tag, address: bigint): Kept[] => translationsIn(run.from, tag, address).map(({ kept }) => kept);
   const tablesFor = (tag: Tag, walker: Walker, address: bigint): KeptTable[] => {
     const { granule, startLevel } = walker.stage === 1 ? walker.half : walker.regime;
-    return [...run.from.values()].filter((entry): entry is KeptTable => entry.kind === "table" && entry.granule === granule && entry.level >= startLevel && sameTag(entry.tag, tag) && covers(entry, address));
+    return tablesIn(run.from, tag, address).filter((entry) => entry.granule === granule && entry.level >= startLevel);
   };
 
   /** Neighbours of a last descriptor that are marked contiguous: any of them may be kept for all. */
@@ -139,7 +138,7 @@ export const createMayHooks = ({ run, quirks, settings, read, fetching }: MayHoo
     configured: (_sid, _ssid, decode) => decode(),
     fetched: (structure, fetch) => {
       const now = attempt(fetch);
-      const kept = [...run.from.values()].filter((entry): entry is KeptWords => entry.kind === "words" && sameStructure(entry.structure, structure));
+      const kept = wordsIn(run.from, structure);
       if ("located" in now && now.located !== undefined) {
         const [first, last] = streamsOf(structure, settings());
         fetching(structure, now.located);

@@ -39,21 +39,52 @@ export interface KeptTable {
 }
 export type MayKeep = KeptWords | KeptTranslation | KeptTable;
 
-/** Entries by what they say. */
-export type Kit = Map<string, MayKeep>;
+/** Entries, each once by what it says, and found by what they are looked up with. */
+export interface Kit {
+  readonly entries: Map<string, MayKeep>;
+  readonly words: Map<string, KeptWords[]>;
+  readonly translations: Map<string, KeptTranslation[]>;
+  readonly tables: Map<string, KeptTable[]>;
+}
+const put = <T>(index: Map<string, T[]>, key: string, item: T): void => {
+  const items = index.get(key);
+  if (items === undefined) index.set(key, [item]);
+  else items.push(item);
+};
+const structureKey = ({ kind, sid, index }: Structure): string => `${kind} ${kind === "L1STD" ? "" : sid} ${index}`;
+
+/** Adds an entry; false where the kit has one that says the same. */
+export const addTo = (kit: Kit, entry: MayKeep): boolean => {
+  const key = keyOf(entry);
+  if (kit.entries.has(key)) return false;
+  kit.entries.set(key, entry);
+  if (entry.kind === "words") put(kit.words, structureKey(entry.structure), entry);
+  else if (entry.kind === "table") put(kit.tables, tagKey(entry.tag), entry);
+  else put(kit.translations, tagKey(entry.tag), entry);
+  return true;
+};
+export const kitOf = (entries: Iterable<MayKeep>): Kit => {
+  const kit: Kit = { entries: new Map(), words: new Map(), translations: new Map(), tables: new Map() };
+  for (const entry of entries) addTo(kit, entry);
+  return kit;
+};
+export const wordsIn = (kit: Kit, structure: Structure): readonly KeptWords[] => kit.words.get(structureKey(structure)) ?? [];
+const under = <T>(index: ReadonlyMap<string, readonly T[]>, tag: Tag): readonly T[] => {
+  const own = index.get(tagKey(tag)) ?? [];
+  const global = tag.asid === undefined ? undefined : index.get(tagKey({ ...tag, global: true }));
+  return global === undefined ? own : [...own, ...global];
+};
+/** Translations that a look-up under a tag may hit for an address; those for every ASID, too. */
+export const translationsIn = (kit: Kit, tag: Tag, address: bigint): readonly KeptTranslation[] => under(kit.translations, tag).filter(({ kept }) => covers(kept, address));
+export const tablesIn = (kit: Kit, tag: Tag, address: bigint): readonly KeptTable[] => under(kit.tables, tag).filter((entry) => covers(entry, address));
 
 /** The streams that a structure is for. */
 export const streamsOf = ({ kind, sid, index }: Structure, { split }: Settings): readonly [number, number] => (kind === "L1STD" ? [index * 2 ** split, (index + 1) * 2 ** split - 1] : [sid, sid]);
-export const sameStructure = (a: Structure, b: Structure): boolean => a.kind === b.kind && a.index === b.index && (a.kind === "L1STD" || a.sid === b.sid);
-
 export const covers = ({ input, size }: { readonly input: bigint; readonly size: bigint }, address: bigint): boolean => address >= input && address < input + size;
-export const sameTag = (entry: Tag, asked: Tag): boolean =>
-  entry.world === asked.world && (entry.world !== undefined || entry.vmid === asked.vmid) && (entry.asid === undefined) === (asked.asid === undefined) && (entry.global === true || entry.asid === asked.asid);
-
 const tagKey = ({ vmid, asid, global, world }: Tag): string => `${world ?? vmid}/${global ? "g" : (asid ?? "s2")}`;
 const viaKey = (via: readonly Via[]): string => via.map(({ addr, value }) => `${addr}=${value}`).join(",");
 /** Equal for entries that say the same. */
-export const keyOf = (entry: MayKeep): string => {
+const keyOf = (entry: MayKeep): string => {
   if (entry.kind === "words") return `w ${entry.structure.kind} ${entry.structure.sid} ${entry.structure.index} ${entry.addr} ${entry.words.join(",")}`;
   if (entry.kind === "table") return `t ${tagKey(entry.tag)} ${entry.granule} ${entry.level} ${entry.input} ${entry.next} ${JSON.stringify(entry.above)} ${viaKey([entry.via])}`;
   const { input, size, pa, stage1, stage2, ipa, via } = entry.kept;

@@ -67,7 +67,14 @@ const hexNumber = (text: unknown, bits: number): bigint | undefined => {
   const value = BigInt(text);
   return value >> BigInt(bits) === 0n ? value : undefined;
 };
-const shown = (value: unknown): string => printable(JSON.stringify(value)?.slice(0, 60) ?? "nothing");
+const shown = (value: unknown): string => {
+  try {
+    return printable(JSON.stringify(value)?.slice(0, 60) ?? "nothing");
+  } catch {
+    // Nested deeper than JSON.stringify can go.
+    return "a deeply nested value";
+  }
+};
 
 const readRegisters = (value: unknown, diagnostics: Diagnostic[]): RegisterFile => {
   const registers = new Map<number, number>();
