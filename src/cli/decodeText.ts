@@ -74,7 +74,7 @@ const streamLine = (streams: number, does: string): string[] => (streams === 0 ?
 const streamLines = ({ summary: { streams }, streamTable: { withoutEntry } }: Decoding): string[] => [
   ...(Object.keys(DOES) as EntryClass[]).flatMap((kind) => streamLine(streams[kind], DOES[kind])),
   ...streamLine(withoutEntry, "abort with C_BAD_STREAMID: they have no entry"),
-  ...streamLine(streams.none - withoutEntry, "have an entry that was not read"),
+  ...streamLine(streams.none - withoutEntry, "without an entry that could be read: no memory answers (F_STE_FETCH), or a limit was met"),
 ];
 
 const tableSentence = ({ kind, base, streams, split }: StreamTable): string =>
@@ -116,7 +116,7 @@ const story = (decoding: Decoding): string[] => {
     `Address spaces: ${addressSpaces.length === 0 ? "none" : `${addressSpaces.length}, which reach ${bytes(`0x${reach.toString(16)}`)} in all`}`,
     ...first(addressSpaces, SHOWN.spaces, "address spaces", spaceSentence),
     `Pending: ${many(summary.pendingEvents, "event")}${waiting(decoding)}, ${many(summary.pendingCommands, "command")}, ${many(summary.pendingPageRequests, "page request")}`,
-    `Errors: ${summary.errors.length === 0 ? "none" : ""}`.trimEnd(),
+    `Errors of queues and interrupts: ${summary.errors.length === 0 ? "none" : ""}`.trimEnd(),
     ...summary.errors.map((error) => `  ! ${error}`),
     ...attention(decoding),
     ...notes.map((note) => `Note: ${note}`),

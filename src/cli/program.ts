@@ -96,8 +96,8 @@ const translateFlags = {
   transactions: Flag.String("transactions").pipe(Flag.withDescription("transaction list, one JSON object a line, each judged cold"), Flag.optional),
   history: Flag.String("history").pipe(Flag.withDescription("history: stores, commands, register writes and transactions, one JSON object a line, in order of time"), Flag.optional),
   caches: Flag.Literals("caches", ["qemu", "may", "none"]).pipe(
-    Flag.withDescription("for a history, what the SMMU keeps: everything until it is invalidated, whatever it may keep, or nothing"),
-    Flag.withDefault("qemu"),
+    Flag.withDescription("for a history, what the SMMU keeps: everything until it is invalidated (qemu, the default), whatever it may keep, or nothing"),
+    Flag.optional,
   ),
   quirks: Flag.Literals("quirks", ["qemu-10.0"]).pipe(Flag.withDescription("answer as this implementation does where it departs from the architecture"), Flag.optional),
   attributes: flag("attributes", "also print the memory attributes with which a transaction leaves the SMMU"),
@@ -107,7 +107,7 @@ const translate = Command.make("translate", translateFlags, ({ snapshot, transac
     (await import("./commands/translate.ts")).translate(snapshot, {
       transactions: Option.getOrUndefined(transactions),
       history: Option.getOrUndefined(history),
-      caches,
+      caches: Option.getOrUndefined(caches),
       quirks: Option.getOrUndefined(quirks),
       attributes,
     }),

@@ -3,6 +3,7 @@ import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import type { Transaction } from "../base/transaction.ts";
+import { wrongIn } from "./lineSchema.ts";
 import { hex, iova, PAGE_BYTES, streamId } from "../base/words.ts";
 
 const line = Schema.Struct({
@@ -17,15 +18,13 @@ const line = Schema.Struct({
 });
 const decode = Schema.decodeUnknownResult(line);
 
-/** What is wrong with a line is shown up to here. */
-const SHOWN = 300;
 const HINT = 'a line is {"sid": "0x10", "op": "read", "iova": "0x1000", "size": 4}, with "ssid", "priv", "instr" and "ats" where the device sends them';
 const fault = (message: string, file: string, at: number, hint = HINT): Diagnostic => ({ id: "bad-transaction", severity: "error", message, place: { file, line: at }, hint });
 
 /** A value as a transaction, or what is wrong with it; `at` is its line. */
 export const readTransaction = (json: unknown, file: string, at: number): Transaction | Diagnostic => {
   const decoded = decode(json, { onExcessProperty: "error" });
-  if (Result.isFailure(decoded)) return fault(String(decoded.failure).split("\n").map((part) => part.trim()).join(" ").slice(0, SHOWN), file, at);
+  if (Result.isFailure(decoded)) return fault(wrongIn(decoded.failure), file, at);
   const { sid, iova: address, ...rest } = decoded.success;
   const first = BigInt(address);
   if ((first % PAGE_BYTES) + BigInt(rest.size) > PAGE_BYTES) return fault(`${rest.size} bytes at ${hex(first)} cross a 4 KiB boundary`, file, at, "a transaction lies within one page: split it");

@@ -16,7 +16,7 @@ import { createMayHooks, type Run } from "./mayHooks.ts";
 import { addTo, covers, type Kit, kitOf, type Leaves, leavesAfter, type MayKeep, streamsOf, wordsIn } from "./mayKept.ts";
 import { type Read, readWords } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
-import { type RegisterFile, settingsOf } from "./registers.ts";
+import { type RegisterFile, type Settings, settingsOf } from "./registers.ts";
 import type { Retained } from "./retained.ts";
 import type { Located, Structure } from "./streamTable.ts";
 import { translate, type Translation } from "./transaction.ts";
@@ -32,6 +32,8 @@ export interface MayOptions {
 }
 
 const MOST_ENTRIES = 1 << 17;
+/** Look-ups of whole transactions that are tried at most: some ten seconds. */
+const MOST_RUNS = 1 << 19;
 const MOST_MIXTURES = 256;
 /** What fetches between stores to a structure may have got: any mixture of the words it has had (design D5). */
 const mixtures = (kept: readonly (readonly bigint[])[], before: readonly bigint[], now: readonly bigint[]): readonly (readonly bigint[])[] => {
@@ -62,6 +64,9 @@ const probeOf = (sid: Transaction["sid"], ssid: number | undefined, iova: Transa
   priv: true,
   probe: true,
 });
+
+/** Equal while the same stream table is in use. */
+const tableKey = ({ enabled, streamTable, log2Size, linear, split }: Settings): string => `${enabled} ${streamTable} ${log2Size} ${linear} ${split}`;
 
 /** An outcome without its event: the event queue is off. */
 const unrecorded = (result: Translation): Translation => {
@@ -107,10 +112,12 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   };
   const device = createDevice({ registers, read: memory, quirks, caches: hooks });
 
+  let runs = 0;
   const judge = (transaction: Transaction, from: Kit): Translation[] => {
     if (run.from !== from) lookUps.forget();
     run.from = from;
     return everyWay((choose) => {
+      if (++runs > MOST_RUNS) throw new RangeError(`the history has more than ${MOST_RUNS} ways to be answered, which is where \`--caches may\` stops`);
       run.choose = choose;
       return translate(seeing, settings, transaction, hooks);
     });
@@ -186,15 +193,15 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   };
   const step = (happens: HistoryStep): MayOutcome[] => {
     if (happens.kind === "transaction") return [outcomesOf(happens.transaction)];
-    const wasEnabled = settings.enabled;
+    const before = settings;
     const outcomes = device.step(happens);
     settings = settingsOf(device.registers(), quirks);
-    const touchesTable = happens.kind === "register" || (happens.kind === "store" && scanned.regions.some(([start, end]) => happens.addr >= start && happens.addr < end));
+    const touchesTable = tableKey(settings) !== tableKey(before) || (happens.kind === "store" && scanned.regions.some(([start, end]) => happens.addr >= start && happens.addr < end));
     if (touchesTable) {
       scanned = translatingStreams(device.read, settings);
       addProbes();
     }
-    if (wasEnabled) keepOverwritten();
+    if (before.enabled) keepOverwritten();
     const all = [...probes.values()];
     fill(happens.kind === "store" && !touchesTable ? all.filter(({ read }) => read.has(happens.addr)) : all);
     return outcomes;

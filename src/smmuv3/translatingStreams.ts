@@ -13,20 +13,26 @@ export const translatingStreams = (read: Read, settings: Settings): { readonly s
   const regions: (readonly [bigint, bigint])[] = [];
   const sids = new Map<string, number>();
   let seen = 0;
-  const scan = (base: bigint, count: number, first: number): void => {
-    if ((seen += count) > MOST_ENTRIES) throw new RangeError(`the stream table has more than ${MOST_ENTRIES} entries; \`--caches may\` looks at no more`);
-    regions.push([base, base + BigInt(count) * STE_BYTES]);
-    for (let at = 0; at < count; at++) {
+  const count = (entries: number): void => {
+    if ((seen += entries) > MOST_ENTRIES) throw new RangeError(`the stream table has more than ${MOST_ENTRIES} entries; \`--caches may\` looks at no more`);
+  };
+  const scan = (base: bigint, entries: number, first: number): void => {
+    count(entries);
+    regions.push([base, base + BigInt(entries) * STE_BYTES]);
+    for (let at = 0; at < entries; at++) {
       const addr = base + BigInt(at) * STE_BYTES;
       if (!translates(read(addr) ?? 0n)) continue;
       const key = readWords(read, addr, STE_WORDS)?.join(",");
       if (key !== undefined && !sids.has(key)) sids.set(key, first + at);
     }
   };
+  // Nothing is fetched while the SMMU is off.
+  if (!settings.enabled) return { sids: [], regions };
   if (settings.linear) scan(steAddress(settings, 0), streams, 0);
   else {
     const perEntry = 2 ** settings.split;
     const base = l1stdAddress(settings, 0);
+    count(Math.ceil(streams / perEntry));
     regions.push([base, base + 8n * BigInt(Math.ceil(streams / perEntry))]);
     for (let first = 0; first < streams; first += perEntry) {
       const { base: second, entries } = secondLevel(read(l1stdAddress(settings, first)) ?? 0n, settings);

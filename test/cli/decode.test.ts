@@ -33,15 +33,17 @@ describe("decode", () => {
   it("tells the story first: enabled, what table, how many streams of each kind, what is pending", () => {
     const { status, stdout, stderr } = run("decode", linux);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect(stdout.split("\n").slice(0, 8)).toEqual([
+    expect(stdout.split("\n").slice(0, 10)).toEqual([
       "SMMUv3: enabled",
       "Stream table: two-level at 0x480c0000, 256 entries a second level, room for 65,536 streams",
       "  1 stream         translated by stage 1",
       "  255 streams      abort without an event",
       "  65,280 streams   abort with C_BAD_STREAMID: they have no entry",
       "Address spaces: 1, which reach 100 KiB in all",
+      "  0: 100 KiB in 25 pages or blocks",
+      "     stream 0x10, ASID 1, VMID 0",
       "Pending: 0 events, 0 commands, 0 page requests",
-      "Errors: none",
+      "Errors of queues and interrupts: none",
     ]);
     expect(stdout).toContain("    0xfffff000-0xffffffff -> 0x8090000 rw-/rw-  Device-nGnRE, outer shareable, level 3, nG\n");
     expect(stdout).toContain("TLBI_NH_VA Scale=0x5 ASID=0x1 Leaf=0x1 TTL=0x3 TG=4K Address=0xfffa0000");

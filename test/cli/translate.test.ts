@@ -56,6 +56,14 @@ describe("translate", () => {
     expect(run(line("0x1", "0x2678"), "--quirks", "qemu-1.0").status).toBe(2);
   });
 
+  it("--attributes adds those with which a transaction leaves, to lines that are ok", () => {
+    const lines = (...flags: string[]) => run(line("0x0", "0x1234") + line("0x1", "0x1678") + line("0x3", "0x0"), ...flags).stdout.trim().split("\n").map((text) => JSON.parse(text) as { result: string; attributes?: object });
+    const levels = { type: "Normal", inner: "write-back read-write-allocate", outer: "write-back read-write-allocate" };
+    expect(lines("--attributes").map(({ attributes }) => attributes)).toEqual([{ ...levels, shareability: "non-shareable" }, { ...levels, shareability: "inner shareable" }, undefined]);
+    expect(lines("--attributes").map(({ attributes: _, ...rest }) => rest)).toEqual(lines());
+    expect(lines().every((each) => !("attributes" in each))).toBe(true);
+  });
+
   it("says what it does not model, and exits 3 after the last line", () => {
     const { status, stdout } = run(line("0x2", "0x0") + line("0x0", "0x0"));
     expect(status).toBe(3);
