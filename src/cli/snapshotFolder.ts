@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import { readSnapshot, type Snapshot } from "../smmuv3/snapshot.ts";
+import { showDiagnostics } from "./diagnostics.ts";
 import { readBytes, unreadable } from "./files.ts";
 
 const REGISTERS = "regs.json";
@@ -29,6 +30,7 @@ export const openSnapshotFolder = (folder: string): OpenedSnapshot | Diagnostic 
   const text = new TextDecoder().decode(regs);
   const { value, diagnostics } = readSnapshot({ regs: text, pages });
   if (value === undefined) return placed(diagnostics[0]!, folder);
+  if (diagnostics.length > 0) showDiagnostics(diagnostics.map((warning) => placed(warning, folder)));
   const { its } = JSON.parse(text) as { readonly its?: unknown };
   return { snapshot: value, ...(its === undefined ? {} : { its }) };
 };

@@ -4,6 +4,7 @@
  * alone. `pages.bin.gz` is any number of records: page address, u64 little-endian, then 4096 bytes.
  */
 import { gunzipSync, gzipSync } from "node:zlib";
+import { offsets } from "../../specs/smmuv3/registers.ts";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
@@ -33,11 +34,33 @@ const RECORD = 8 + PAGE;
 const MOST_BYTES = 2 ** 18 * RECORD;
 const GZIP_OS = 9;
 
+/** Ranges ascending and apart; those that touch are one. */
+const merged = (ranges: readonly MemoryRange[]): MemoryRange[] => {
+  const apart: { addr: bigint; size: bigint }[] = [];
+  for (const { addr, size } of ranges.toSorted((a, b) => (a.addr < b.addr ? -1 : Number(a.addr > b.addr)))) {
+    const last = apart.at(-1);
+    if (last === undefined || addr > last.addr + last.size) apart.push({ addr, size });
+    else if (addr + size > last.addr + last.size) last.size = addr + size - last.addr;
+  }
+  return apart;
+};
+
 /** The 64-bit word at an address, or undefined where memory does not answer. */
-export const reader =
-  ({ image, ram }: Pick<Snapshot, "image" | "ram">) =>
-  (address: bigint): bigint | undefined =>
-    ram === undefined || ram.some(({ addr, size }) => address >= addr && address + 8n <= addr + size) ? image.read(address) : undefined;
+export const reader = ({ image, ram }: Pick<Snapshot, "image" | "ram">): ((address: bigint) => bigint | undefined) => {
+  if (ram === undefined) return image.read;
+  const ranges = merged(ram);
+  const answers = (address: bigint): boolean => {
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (ranges[middle]!.addr <= address) low = middle + 1;
+      else high = middle;
+    }
+    const range = ranges[low - 1];
+    return range !== undefined && address + 8n <= range.addr + range.size;
+  };
+  return (address) => (answers(address) ? image.read(address) : undefined);
+};
 
 /** A snapshot as files; equal contents give equal bytes. Throws RangeError past a quarter million pages. */
 export const writeSnapshot = ({ registers, image, ram }: Snapshot): SnapshotFiles => {
@@ -117,12 +140,14 @@ const unpack = (pages: Uint8Array, diagnostics: Diagnostic[]): Uint8Array => {
   }
 };
 
-const readPages = (packed: Uint8Array, diagnostics: Diagnostic[]): Image => {
+const sameWords = (a: Page["words"], b: Page["words"]): boolean => a.length === b.length && a.every(([index, value], place) => b[place]![0] === index && b[place]![1] === value);
+
+/** Pages in records, as memory and as the ranges that they are: a page that is given answers, whatever `ram` says. */
+const readPages = (packed: Uint8Array, diagnostics: Diagnostic[]): { readonly image: Image; readonly given: readonly MemoryRange[] } => {
   const images = createImages();
   const bytes = unpack(packed, diagnostics);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length % RECORD !== 0) diagnostics.push(fault(`${bytes.length} bytes are not a whole number of ${RECORD}-byte records`, "pages.bin.gz"));
-  const seen = new Set<bigint>();
   const content = new Map<number, Page["words"]>();
   const wordsAt = (from: number): Page["words"] => {
     const words: [number, bigint][] = [];
@@ -134,13 +159,28 @@ const readPages = (packed: Uint8Array, diagnostics: Diagnostic[]): Image => {
   };
   for (let at = 0; at + RECORD <= bytes.length; at += RECORD) {
     const address = view.getBigUint64(at, true);
-    if (address % PAGE_BYTES !== 0n || address >> 56n !== 0n) diagnostics.push(fault(`record ${at / RECORD}: ${hex(address)} is not the address of a page`, "pages.bin.gz"));
-    else if (seen.has(address)) diagnostics.push(fault(`record ${at / RECORD}: page ${hex(address)} is given twice`, "pages.bin.gz"));
-    else content.set(Number(address / PAGE_BYTES), wordsAt(at + 8));
-    seen.add(address);
+    if (address % PAGE_BYTES !== 0n || address >> 56n !== 0n) {
+      diagnostics.push(fault(`record ${at / RECORD}: ${hex(address)} is not the address of a page`, "pages.bin.gz"));
+      continue;
+    }
+    const [number, words] = [Number(address / PAGE_BYTES), wordsAt(at + 8)];
+    const before = content.get(number);
+    if (before !== undefined && !sameWords(before, words)) diagnostics.push(fault(`record ${at / RECORD}: page ${hex(address)} is given twice, with other words`, "pages.bin.gz"));
+    content.set(number, words);
   }
-  return images.ofPages(content);
+  const given = merged([...content.keys()].map((number) => ({ addr: BigInt(number) * PAGE_BYTES, size: PAGE_BYTES })));
+  return { image: images.ofPages(content), given };
 };
+
+/** Without these an SMMU can do nothing: they say which stages, StreamIDs and addresses there are. */
+const IDENTIFYING = ["IDR0", "IDR1", "IDR5"] as const;
+const unidentified = (missing: readonly string[]): Diagnostic => ({
+  id: "missing-registers",
+  severity: "warning",
+  message: `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not given, and so read as 0: an SMMU without what they say`,
+  place: { path: "smmu" },
+  hint: "take the identification registers into the snapshot, too",
+});
 
 /** Reads a snapshot strictly: anything malformed is a `bad-snapshot` diagnostic, and then there is no value. */
 export const readSnapshot = ({ regs, pages }: SnapshotFiles): Checked<Snapshot> => {
@@ -155,7 +195,9 @@ export const readSnapshot = ({ regs, pages }: SnapshotFiles): Checked<Snapshot> 
   const fields = isObject(json) ? json : {};
   const registers = readRegisters(fields["smmu"], diagnostics);
   const ram = fields["ram"] === undefined ? undefined : readRam(fields["ram"], diagnostics);
-  const image = readPages(pages, diagnostics);
+  const { image, given } = readPages(pages, diagnostics);
   if (diagnostics.length > 0) return { value: undefined, diagnostics };
-  return { value: { registers, image, ...(ram === undefined ? {} : { ram }) }, diagnostics };
+  const missing = IDENTIFYING.filter((name) => !registers.has(offsets[name]));
+  if (missing.length > 0) diagnostics.push(unidentified(missing));
+  return { value: { registers, image, ...(ram === undefined ? {} : { ram: merged([...ram, ...given]) }) }, diagnostics };
 };
