@@ -13,7 +13,7 @@ import { discarded, entryOf, type PageRequest, type PageRequestOutcome } from ".
 import { entryAddress, isEmpty, isFull, next, queueOf } from "./queue.ts";
 import type { Read } from "./memory.ts";
 import type { Quirks } from "./quirks.ts";
-import { type RegisterFile, type Settings, setRegister, settingsOf, writeRegister } from "./registers.ts";
+import { type RegisterFile, type Settings, setRegister, settingsOf, writeRegister, writtenBy } from "./registers.ts";
 import { createRetained, type Retained } from "./retained.ts";
 import { createStalls, type Resumed } from "./stalls.ts";
 import { translate, type Translation } from "./transaction.ts";
@@ -53,6 +53,8 @@ const PRIQ_ABT_ERR = bitOf(Gerror.fields.PRIQ_ABT_ERR);
 const OVFLG = bitOf(EventqProd.fields.OVFLG);
 /** Bytes of an access that the quirk `eventPerWord` records one by one. */
 const PIECE = 4;
+/** What there are commands to consume after: more of them, a queue enabled, an error acknowledged. */
+const STARTS_COMMANDS = new Set<number>([offsets.CMDQ_PROD, offsets.CR0, offsets.GERRORN]);
 
 export const createDevice = ({ registers: initial, read: memory, quirks = {}, caches: mode = "none" }: DeviceOptions): Device => {
   const stored = new Map<bigint, bigint>();
@@ -207,7 +209,7 @@ export const createDevice = ({ registers: initial, read: memory, quirks = {}, ca
         const terminated = wasEnabled && !settings.enabled ? stalls.terminateAll() : [];
         if (terminated.length > 0) waiting.length = 0;
         recordWaiting();
-        return [...terminated, ...consume()];
+        return writtenBy(happens.offset, happens.size, quirks).some((offset) => STARTS_COMMANDS.has(offset)) ? [...terminated, ...consume()] : terminated;
       }
       case "command":
         return active(CMDQ_ERR) ? [{ result: "not-consumed" }] : execute(happens.words);

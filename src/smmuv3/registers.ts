@@ -111,13 +111,16 @@ const onPage0 = (offset: number, quirks: Quirks): number | undefined => {
   return quirks.pagesAliased || ON_PAGE_1.has(low) ? low : undefined;
 };
 
-/** A write of 4 or 8 bytes as the SMMU takes it; an 8-byte write is of two registers side by side. */
-export const writeRegister = (registers: RegisterFile, offset: number, value: bigint, size: 4 | 8, quirks: Quirks = {}): RegisterFile => {
+/** The registers, as offsets on page 0, that a write of 4 or 8 bytes is of; an 8-byte write is of two side by side. */
+export const writtenBy = (offset: number, size: 4 | 8, quirks: Quirks = {}): readonly number[] => {
   const at = onPage0(offset, quirks);
-  if (at === undefined || (size === 8 && quirks.wideWritesOfBasesOnly && !WIDE.has(at))) return registers;
-  const low = put(registers, at, value & 0xffffffffn, quirks);
-  return size === 4 ? low : put(low, at + 4, (value >> 32n) & 0xffffffffn, quirks);
+  if (at === undefined || (size === 8 && quirks.wideWritesOfBasesOnly && !WIDE.has(at))) return [];
+  return size === 4 ? [at] : [at, at + 4];
 };
+
+/** A write of 4 or 8 bytes as the SMMU takes it. */
+export const writeRegister = (registers: RegisterFile, offset: number, value: bigint, size: 4 | 8, quirks: Quirks = {}): RegisterFile =>
+  writtenBy(offset, size, quirks).reduce((file, at, half) => put(file, at, (value >> BigInt(32 * half)) & 0xffffffffn, quirks), registers);
 
 /** A write by the SMMU itself: queue indices, errors. */
 export const setRegister = (registers: RegisterFile, offset: number, value: number): RegisterFile => new Map(registers).set(offset, value >>> 0);

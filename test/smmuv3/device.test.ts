@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { offsets, page1Offsets } from "../../specs/smmuv3/registers.ts";
 import type { Device } from "../../src/smmuv3/device.ts";
 import { access, ALL_QUEUES, build, command, COMMANDS, EVENTS, value, write } from "./steps.ts";
-import type { Values } from "./tables.ts";
+import { memory, type Values } from "./tables.ts";
 
 const at = (device: Device, address: bigint, words: number): (bigint | undefined)[] => Array.from({ length: words }, (_, word) => device.read(address + BigInt(8 * word)));
 
@@ -123,6 +123,14 @@ describe("the command queue in memory", () => {
     enqueue(device, 0, [SYNC]);
     expect(write(device, offsets.GERRORN, 1)).toEqual([]);
     expect(value(device, offsets.CMDQ_CONS) & 7).toBe(1);
+  });
+  it("is not consumed by a write of CMDQ_CONS, where that is taken", () => {
+    const { device } = build({}, ALL_QUEUES, memory(), { registersAlwaysWritable: true });
+    enqueue(device, 3, [SYNC]);
+    expect(write(device, offsets.CMDQ_CONS, 7)).toEqual([]);
+    expect(value(device, offsets.CMDQ_CONS)).toBe(7);
+    write(device, offsets.CMDQ_PROD, 0);
+    expect(value(device, offsets.CMDQ_CONS)).toBe(0);
   });
   it("waits for CMDQEN", () => {
     const { device } = build({}, 5);
