@@ -65,7 +65,9 @@ export const leastState = <S extends Shape>(shape: S): Plain<S> =>
   ) as unknown as Plain<S>;
 
 const tableOver = <R>(rows: R[]): Table<R> => ({
-  length: rows.length,
+  get length() {
+    return rows.length;
+  },
   at: (index) => rows[index] ?? impossible(`row ${index} of ${rows.length}`),
   forEach: (body) => {
     for (let index = 0; index < rows.length; index++) body(rows[index]!, index);

@@ -224,7 +224,7 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: MachineRun): 
     if (slot.some(({ kind, object }) => kind === FRAME && object === page)) return FRAME;
     if (slot.some(({ kind, object }) => kind === PAGE_TABLE && object === page)) return PAGE_TABLE;
     if (slot.some(({ kind, object }) => kind === VSPACE && kernel.plan.vspaces[object]!.page === page)) return VSPACE;
-    return slot.some(({ kind, object }) => kind === CNODE && kernel.plan.cnodes[object]!.page === page) ? CNODE : NULL;
+    return slot.some(({ kind, object }) => kind === CNODE && kernel.plan.cnodes[object]!.address === kernel.plan.pages[page]!.pa) ? CNODE : NULL;
   };
   return (machine) => {
     const reach = machineRun.reach(machine);

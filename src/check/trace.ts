@@ -9,7 +9,7 @@ import { kinds } from "../kernel/capability.ts";
 import { type Invocation, type Request, wordCount } from "../kernel/invocation.ts";
 import { invocations } from "../kernel/invocations.ts";
 import { forEachInstance } from "../kernel/instances.ts";
-import type { Plan } from "../kernel/plan.ts";
+import type { Plan, SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { MachineState } from "../smmuv3/machineState.ts";
@@ -90,11 +90,24 @@ const argumentsOf = (plan: Plan, definition: Invocation, request: Request): Reco
   ...Object.fromEntries(definition.caps.map(({ name }, index) => [name, hex(cptrOf(plan, request.caps[index]!))])),
 });
 
+const placeName = (plan: Plan, place: SlotPlace): string => {
+  switch (place.in) {
+    case "sidNode":
+      return `SIDNode[${plan.sids[place.sid]!.name}]`;
+    case "cbNode":
+      return `CBNode[${plan.cbs[place.cb]!.name}]`;
+    case "thread":
+      return `${plan.threads[place.thread]!.name}'s slot ${place.index}`;
+    case "irq":
+      return `IRQNode[${plan.irqs[place.irq]!}]`;
+    default:
+      return `${plan.cnodes[place.cnode]!.name} slot ${place.index}`;
+  }
+};
+
 const rowName = (plan: Plan, table: string, row: number): string => {
   if (table === "slot") {
-    const place = plan.slots[row]!;
-    if (place.in === "sidNode") return `SIDNode[${plan.sids[place.sid]!.name}]`;
-    return place.in === "cbNode" ? `CBNode[${plan.cbs[place.cb]!.name}]` : `${plan.cnodes[place.cnode]!.name} slot ${place.index}`;
+    return placeName(plan, plan.slots[row]!);
   }
   if (table === "entry") {
     const { vspace, level, index, address } = plan.entries[row]!;

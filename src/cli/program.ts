@@ -87,6 +87,16 @@ const replay = Command.make(
   ({ spec: file, trace, whole, json: asJson }) => perform(async () => (await import("./commands/replay.ts")).replay(file, trace, whole, asJson)),
 ).pipe(Command.withDescription("Run a trace again, in milliseconds"));
 
+const invokeFlags = {
+  system: Argument.String("system").pipe(Argument.withDescription("system spec, or first state, in YAML")),
+  profile: Flag.Literals("profile", ["cofferdam", "sel4-smmuv2", "smmuv3-talk"]).pipe(Flag.withDescription("which kernel answers"), Flag.withDefault("cofferdam")),
+  sequence: Flag.String("sequence").pipe(Flag.withDescription("invocation list, one JSON object a line, in order of time")),
+  state: flag("state", "afterwards print bindings, bank counts and the derivation tree as JSON"),
+};
+const invoke = Command.make("invoke", invokeFlags, ({ system, profile, sequence, state }) =>
+  perform(async () => (await import("./commands/invoke.ts")).invoke(system, { profile, sequence, state })),
+).pipe(Command.withDescription("Run a list of invocations under a profile, and answer each as the kernel does"));
+
 const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "trace", "decoding"]).pipe(Argument.withDescription("spec, trace or decoding")) }, ({ name }) =>
   perform(async () => (await import("./commands/schema.ts")).schema(name)),
 ).pipe(Command.withDescription("The JSON Schema of a system spec, a trace, or what decode prints"));
@@ -126,7 +136,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, decode, translate, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, invoke, decode, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

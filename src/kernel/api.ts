@@ -8,6 +8,7 @@ import { CNODE, NULL } from "./capability.ts";
 import { resolve } from "./cspace.ts";
 import { invocations, invocationsOf, refusedBy } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
+import { THREAD_SLOTS } from "./thread.ts";
 
 export interface Message {
   readonly cptr: bigint;
@@ -35,9 +36,13 @@ const wrongLabel: Answer = { error: "seL4_IllegalOperation", words: [] };
 const WORD = 64;
 const MAX_EXTRA_CAPS = 3;
 
-/** A subject's own root CNode, as a row of the slot table: the capability its thread's CSpace root is a copy of. */
+/**
+ * A subject's own root CNode, as a row of the slot table: where threads are part of the state, the slot of its thread;
+ * else the capability in some slot that its thread's is a copy of.
+ */
 const rootRow = (kernel: Kernel, subject: number): number => {
-  const { cnode } = kernel.plan.subjects[subject]!;
+  const { cnode, thread } = kernel.plan.subjects[subject]!;
+  if (thread !== undefined) return kernel.plan.threadSlot(thread, THREAD_SLOTS.cspace);
   let root = NONE;
   kernel.tables.slot.forEach((slot, row) => {
     if (root === NONE && slot.kind === CNODE && slot.object === cnode && kernel.plan.guards[slot.guard]!.size + kernel.plan.cnodes[cnode]!.radix === WORD) root = row;
@@ -45,16 +50,16 @@ const rootRow = (kernel: Kernel, subject: number): number => {
   return root;
 };
 
-/** The row that a cptr names in a subject's CSpace, or NONE. The thread keeps its root when the slot's copy is deleted. */
+/** The row that a cptr names in a subject's CSpace, or NONE. A thread that is no part of the state keeps its root when the slot's copy is deleted. */
 export const slotOfCptr = (kernel: Kernel, subject: number, cptr: bigint): number => {
   const root = rootRow(kernel, subject);
   if (root !== NONE) {
+    if (kernel.tables.slot.at(root).kind !== CNODE) return NONE;
     const found = resolve(kernel, root, cptr, WORD);
     return found.fault === undefined ? found.row : NONE;
   }
-  const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
-  const index = cptr < 1n << BigInt(cnode.radix) ? cnode.indices.indexOf(Number(cptr)) : -1;
-  return index < 0 ? NONE : cnode.firstRow + index;
+  const { cnode } = kernel.plan.subjects[subject]!;
+  return cptr < 1n << BigInt(kernel.plan.cnodes[cnode]!.radix) ? kernel.plan.slotRow(cnode, Number(cptr)) : NONE;
 };
 
 /** Decodes and runs one message for a subject. */
@@ -63,7 +68,7 @@ export const invoke = (kernel: Kernel, subject: number, message: Message): Answe
   const caps = message.caps.slice(0, MAX_EXTRA_CAPS).map((cptr) => slotOfCptr(kernel, subject, cptr));
   const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
   // A slot of the root that the scope leaves out is an empty one.
-  if (target === NONE && message.cptr < 1n << BigInt(cnode.radix)) return nullCapability;
+  if (target === NONE && !kernel.plan.open && message.cptr < 1n << BigInt(cnode.radix)) return nullCapability;
   if (target === NONE || caps.includes(NONE)) return capFault;
   const { kind } = kernel.tables.slot.at(target);
   if (kind === NULL) return nullCapability;
@@ -72,8 +77,7 @@ export const invoke = (kernel: Kernel, subject: number, message: Message): Answe
   const request = { target, caps, words: message.words };
   const refused = refusedBy(kernel, definition, request);
   if (refused !== undefined) return { error: refused.refusal.error, words: refused.words };
-  definition.effect(kernel, request);
-  return { error: "seL4_NoError", words: [] };
+  return { error: "seL4_NoError", words: definition.effect(kernel, request) ?? [] };
 };
 
 /** The handle that a user-level program gets. Frozen, and closed over the kernel: there is nothing to reach through it. */

@@ -5,13 +5,13 @@
  */
 import { NONE } from "../base/state.ts";
 import { CB, VSPACE } from "./capability.ts";
-import { type Kernel, keeps } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
 
 /** Row of SIDNode[sid]. */
-export const sidNode = (kernel: Kernel, sid: number): number => kernel.plan.slots.length - kernel.plan.cbs.length - kernel.plan.sids.length + sid;
+export const sidNode = (kernel: Kernel, sid: number): number => kernel.plan.sids[sid]!.node;
 
 /** Row of CBNode[cb]. */
-export const cbNode = (kernel: Kernel, cb: number): number => kernel.plan.slots.length - kernel.plan.cbs.length + cb;
+export const cbNode = (kernel: Kernel, cb: number): number => kernel.plan.cbs[cb]!.node;
 
 /** The bank that a stream is bound to, or NONE. */
 export const boundBank = (kernel: Kernel, sidNodeRow: number): number => {
@@ -26,7 +26,7 @@ export const forEachBank = (kernel: Kernel, vspace: number, visit: (cb: number) 
     if (node.kind === VSPACE && node.object === vspace) visit(cb);
   });
 
-/** How many banks use this VSpace: seL4's `bind_cb`, which is never stored here and so never wrong. */
+/** How many banks use this VSpace: the copies in CBNode, which cannot be wrong. */
 export const bankCount = (kernel: Kernel, vspace: number): number => {
   let count = 0;
   forEachBank(kernel, vspace, () => {
@@ -35,22 +35,60 @@ export const bankCount = (kernel: Kernel, vspace: number): number => {
   return count;
 };
 
+/**
+ * Calls `visit` with every bank that has to hear of a change under an ASID. Upstream asks its two tables, the count in
+ * the ASID's entry and smmuStateCBAsidTable (smmu.c `invalidateSMMUTLBByASID`), and stops when the count is used up.
+ */
+export const forEachBankOfAsid = (kernel: Kernel, asid: number, vspace: number, visit: (cb: number) => void): void => {
+  if (kernel.profile.bankCounter === 0) return forEachBank(kernel, vspace, visit);
+  if (asid === NONE) return;
+  let left = kernel.tables.asid.at(asid).banks;
+  kernel.tables.cb.forEach((bank, cb) => {
+    if (left === 0 || bank.asid !== asid) return;
+    visit(cb);
+    left -= 1;
+  });
+};
+
 /** Calls `visit` with every stream bound to the bank. */
 export const forEachStream = (kernel: Kernel, cb: number, visit: (sid: number) => void): void =>
   kernel.tables.sid.forEach((_, sid) => {
     if (boundBank(kernel, sidNode(kernel, sid)) === cb) visit(sid);
   });
 
-/**
- * The bank loses its VSpace. Bound streams go to abort first (design D7 (a)), then what its VMID cached goes: in the
- * other order a walk in between would fill the cache again.
- */
-export const unassign = (kernel: Kernel, cb: number): void => {
-  if (keeps(kernel, "unassign-aborts-streams")) forEachStream(kernel, cb, (sid) => kernel.emit(kernel.driver.abortStream(sid)));
-  if (keeps(kernel, "vmid-cleared-between-vspaces")) kernel.emit(kernel.driver.invalidateVmid(cb));
+/** vspace.c `increaseASIDBindCB`, `decreaseASIDBindCB`: eight bits, unchecked. Upstream follows a null pointer when the pool is gone. */
+const count = (kernel: Kernel, asid: number, by: 1 | -1): void => {
+  const { bankCounter } = kernel.profile;
+  if (bankCounter === 0 || asid === NONE) return;
+  const entry = kernel.tables.asid.at(asid);
+  if (entry.vspace !== NONE) entry.banks = (entry.banks + by + bankCounter) % bankCounter;
+};
+
+const streamsOf = (kernel: Kernel, cb: number): number[] => {
+  const streams: number[] = [];
+  forEachStream(kernel, cb, (sid) => {
+    streams.push(sid);
+  });
+  return streams;
+};
+
+/** The bank gets a VSpace: smmu.c `decodeARMCBInvocation`, ARMCBAssignVspace, after the copy in CBNode. */
+export const assign = (kernel: Kernel, cb: number, vspace: number): void => {
+  const { asid } = kernel.tables.vspace.at(vspace);
+  if (kernel.profile.bankCounter > 0) kernel.tables.cb.at(cb).asid = asid;
+  count(kernel, asid, 1);
+  kernel.emit(kernel.driver.assignBank(cb, vspace, streamsOf(kernel, cb)));
+};
+
+/** The bank loses its VSpace: smmu.c `smmu_cb_delete_vspace`. */
+export const unassign = (kernel: Kernel, cb: number, vspace: number): void => {
+  if (kernel.profile.bankCounter > 0) {
+    const bank = kernel.tables.cb.at(cb);
+    count(kernel, bank.asid, -1);
+    bank.asid = NONE;
+  }
+  kernel.emit(kernel.driver.disableBank(cb, vspace, streamsOf(kernel, cb)));
 };
 
 /** smmu.c `smmu_sid_unbind`: from now on every transaction of the stream aborts. */
-export const unbind = (kernel: Kernel, sid: number): void => {
-  if (keeps(kernel, "unbind-clears-ste")) kernel.emit(kernel.driver.abortStream(sid));
-};
+export const unbind = (kernel: Kernel, sid: number): void => kernel.emit(kernel.driver.unbindStream(sid));

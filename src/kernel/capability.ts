@@ -6,7 +6,28 @@
 import { RIGHT_READ, RIGHT_WRITE } from "../../specs/sel4/object.ts";
 import type { SlotRow } from "./state.ts";
 
-export const kinds = ["null", "untyped", "cnode", "frame", "pageTable", "vspace", "sidControl", "sid", "cbControl", "cb"] as const;
+export const kinds = [
+  "null",
+  "untyped",
+  "cnode",
+  "frame",
+  "pageTable",
+  "vspace",
+  "sidControl",
+  "sid",
+  "cbControl",
+  "cb",
+  "asidControl",
+  "asidPool",
+  "endpoint",
+  "notification",
+  "reply",
+  "thread",
+  "irqControl",
+  "irqHandler",
+  "vcpu",
+  "domain",
+] as const;
 export type Kind = (typeof kinds)[number];
 
 export const NULL = 0;
@@ -19,6 +40,16 @@ export const SID_CONTROL = 6;
 export const SID = 7;
 export const CB_CONTROL = 8;
 export const CB = 9;
+export const ASID_CONTROL = 10;
+export const ASID_POOL = 11;
+export const ENDPOINT = 12;
+export const NOTIFICATION = 13;
+export const REPLY = 14;
+export const THREAD = 15;
+export const IRQ_CONTROL = 16;
+export const IRQ_HANDLER = 17;
+export const VCPU = 18;
+export const DOMAIN = 19;
 
 /** VM rights of a frame; a stage-2 leaf's S2AP is 0, 3 or 1 for them (vspace.c `APFromVMRights`, hypervisor). */
 export const KERNEL_ONLY = 0;
@@ -34,18 +65,20 @@ export const maskRights = (rights: number, word: bigint): number => {
   return rights === READ_WRITE && (word & RIGHT_WRITE) !== 0n ? READ_WRITE : READ_ONLY;
 };
 
-/** Both name one object (objecttype.c `sameObjectAs`). Control capabilities name none. */
-export const sameObject = (a: SlotRow, b: SlotRow): boolean =>
-  a.kind === b.kind && a.kind !== NULL && a.kind !== SID_CONTROL && a.kind !== CB_CONTROL && a.object === b.object;
+/** By kind: whether a capability names an object; control capabilities don't. */
+const named = kinds.map((kind) => !["null", "sidControl", "cbControl", "asidControl", "irqControl", "domain"].includes(kind));
+/** Both name one object (objecttype.c `sameObjectAs`). */
+export const sameObject = (a: SlotRow, b: SlotRow): boolean => a.kind === b.kind && named[a.kind]! && a.object === b.object;
 
 /** Empties a row: every field to the least of its domain, so that equal states are equal words. */
 export const clearSlot = (slot: SlotRow): void => {
   slot.kind = NULL;
   slot.object = 0;
   slot.rights = 0;
-  slot.vspace = -1;
+  slot.asid = -1;
   slot.address = 0;
   slot.guard = 0;
+  slot.badge = 0;
   slot.watermark = 0;
   slot.parent = -1;
   slot.revocable = 0;
@@ -56,8 +89,9 @@ export const copyCapability = (from: SlotRow, to: SlotRow): void => {
   to.kind = from.kind;
   to.object = from.object;
   to.rights = from.rights;
-  to.vspace = from.vspace;
+  to.asid = from.asid;
   to.address = from.address;
   to.guard = from.guard;
+  to.badge = from.badge;
   to.watermark = from.watermark;
 };

@@ -1,13 +1,15 @@
 /** CNode invocations (seL4 src/object/cnode.c `decodeCNodeInvocation`). The invoked CNode is the destination's root. */
+import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { CB_CONTROL, CNODE, FRAME, maskRights, NULL, PAGE_TABLE, SID_CONTROL, UNTYPED } from "./capability.ts";
+import { CB_CONTROL, CNODE, FRAME, maskRights, NULL, PAGE_TABLE, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
 import { hasChildren, insertCopy, move, slotNamed } from "./cspace.ts";
 import { deleteSlot, revoke } from "./deletion.ts";
 import { invocation, type Refusal, refusal, type Request, truncated, type WordArgument } from "./invocation.ts";
 import type { Kernel } from "./kernel.ts";
 import { emptyDestination, lookupRefusals, type SlotAddress } from "./lookup.ts";
 import type { SlotRow } from "./state.ts";
+import { isAssigned } from "./vspace.ts";
 
 const destination: SlotAddress = ({ target, words }) => [target, words[0]!, words[1]!];
 const source: SlotAddress = ({ caps, words }) => [caps[0]!, words[2]!, words[3]!];
@@ -35,7 +37,11 @@ const deriveRefusals: readonly Refusal[] = [
   ),
   refusal("seL4_IllegalOperation", "an unmapped page table cannot be copied", (kernel, request) => {
     const slot = sourceSlot(kernel, request);
-    return slot.kind === PAGE_TABLE && slot.vspace < 0 ? [] : undefined;
+    return slot.kind === PAGE_TABLE && slot.asid === NONE ? [] : undefined;
+  }),
+  refusal("seL4_IllegalOperation", "a VSpace without an ASID cannot be copied", (kernel, request) => {
+    const slot = sourceSlot(kernel, request);
+    return slot.kind === VSPACE && !isAssigned(kernel, slot.object) ? [] : undefined;
   }),
   refusal("seL4_IllegalOperation", "a control capability cannot be copied", (kernel, request) => {
     const { kind } = sourceSlot(kernel, request);
@@ -47,7 +53,7 @@ const deriveRefusals: readonly Refusal[] = [
 const deriveInto = (rights: bigint) => (copy: SlotRow) => {
   if (copy.kind !== FRAME) return;
   copy.rights = maskRights(copy.rights, rights);
-  copy.vspace = -1;
+  copy.asid = NONE;
   copy.address = 0;
 };
 

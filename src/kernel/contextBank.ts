@@ -4,13 +4,13 @@
  * CBNode[cb].
  */
 import { lookupFaults } from "../../specs/sel4/error.ts";
-import { bankCount, cbNode, forEachStream } from "./binding.ts";
+import { assign, bankCount, cbNode } from "./binding.ts";
 import { CB, CB_CONTROL, NULL, VSPACE } from "./capability.ts";
 import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
 import { invocation, refusal } from "./invocation.ts";
 import { issue } from "./issue.ts";
-import { keeps } from "./kernel.ts";
+import { isLive, isVspaceRoot } from "./vspace.ts";
 
 /** Most context banks an SMMU can have: each takes a VMID, 16 bits wide, and VMID 0 is no bank's. */
 const BANK_LIMIT = 0xffffn;
@@ -21,8 +21,8 @@ export const GetCB = issue({
   kind: CB,
   noun: "context bank",
   word: { name: "cb", of: "bank" },
-  limit: () => BANK_LIMIT,
-  resources: ({ plan }) => plan.cbs,
+  limit: ({ profile }) => BigInt(profile.bankLimit) || BANK_LIMIT,
+  resource: ({ plan }, smmu, number) => plan.cbOf(smmu, number),
   issued: ({ tables }, cb) => tables.cb.at(cb),
 });
 
@@ -33,27 +33,26 @@ export const AssignVspace = invocation({
   caps: [{ name: "vspace", of: "vspace" }],
   words: [],
   refusals: [
-    refusal("seL4_InvalidCapability", "the capability is no VSpace", (kernel, { caps }) => (kernel.tables.slot.at(caps[0]!).kind === VSPACE ? undefined : [1n])),
+    refusal("seL4_InvalidCapability", "the capability is no VSpace with an ASID", (kernel, { caps }) => (isVspaceRoot(kernel, caps[0]!) ? undefined : [1n])),
     // Design D7 (f): upstream lets a stale ASID pass.
     refusal("seL4_FailedLookup", "the VSpace's ASID names it no more", (kernel, { caps }) =>
-      kernel.tables.vspace.at(kernel.tables.slot.at(caps[0]!).object).live === 1 ? undefined : [0n, lookupFaults.invalidRoot],
+      !kernel.profile.staleAsidRefused || isLive(kernel, kernel.tables.slot.at(caps[0]!).object) ? undefined : [0n, lookupFaults.invalidRoot],
     ),
     refusal("seL4_DeleteFirst", "the bank has a VSpace", (kernel, { target }) => {
       const { slot } = kernel.tables;
       return slot.at(cbNode(kernel, slot.at(target).object)).kind === NULL ? undefined : [];
     }),
     // Design D7 (e): upstream's counter overflows.
-    refusal("seL4_DeleteFirst", "the VSpace is used by as many banks as its counter can hold", (kernel, { caps }) =>
-      bankCount(kernel, kernel.tables.slot.at(caps[0]!).object) < kernel.profile.bindLimit ? undefined : [],
-    ),
+    refusal("seL4_DeleteFirst", "the VSpace is used by as many banks as its counter can hold", (kernel, { caps }) => {
+      return bankCount(kernel, kernel.tables.slot.at(caps[0]!).object) < kernel.profile.bindLimit ? undefined : [];
+    }),
   ],
   effect: (kernel, { target, caps }) => {
     const { slot } = kernel.tables;
     const cb = slot.at(target).object;
     const vspace = slot.at(caps[0]!).object;
     insertCopy(kernel, caps[0]!, cbNode(kernel, cb));
-    if (keeps(kernel, "vmid-cleared-between-vspaces")) kernel.emit(kernel.driver.invalidateVmid(cb));
-    forEachStream(kernel, cb, (sid) => kernel.emit(kernel.driver.routeStream(sid, cb, vspace)));
+    assign(kernel, cb, vspace);
   },
 });
 
@@ -79,5 +78,5 @@ export const TLBInvalidate = invocation({
   caps: [],
   words: [],
   refusals: [unassigned],
-  effect: (kernel, { target }) => kernel.emit(kernel.driver.invalidateVmid(kernel.tables.slot.at(target).object)),
+  effect: (kernel, { target }) => kernel.emit(kernel.driver.invalidateBank(kernel.tables.slot.at(target).object)),
 });

@@ -8,9 +8,9 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { CB, clearSlot, CNODE, copyCapability, sameObject, SID, UNTYPED } from "./capability.ts";
+import { CB, clearSlot, CNODE, copyCapability, ENDPOINT, NOTIFICATION, sameObject, SID, UNTYPED } from "./capability.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanUntyped } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
 
 /** The row of a slot, with the address bits that were left over; or the words of the lookup fault. */
@@ -21,22 +21,24 @@ const mask = (bits: number): bigint => masks[bits]!;
 
 /** One level of `resolveAddressBits`: `bits` low bits of `cptr` in a CNode with this guard. Static, so remembered. */
 const resolveLevel = (plan: Plan, cnode: number, guardIndex: number, cptr: bigint, bits: number): Lookup => {
-  const { radix, firstRow, indices } = plan.cnodes[cnode]!;
+  const { radix } = plan.cnodes[cnode]!;
   const guard = plan.guards[guardIndex]!;
   const found = guard.size > bits ? NONE : Number(((cptr >> BigInt(bits - guard.size)) & mask(guard.size)) === guard.value);
   if (found !== 1) return { fault: [lookupFaults.guardMismatch, BigInt(bits), guard.value, BigInt(guard.size)] };
   const level = radix + guard.size;
   if (level > bits) return { fault: [lookupFaults.depthMismatch, BigInt(bits), BigInt(level)] };
-  const index = indices.indexOf(Number((cptr >> BigInt(bits - level)) & mask(radix)));
+  const row = plan.slotRow(cnode, Number((cptr >> BigInt(bits - level)) & mask(radix)));
   // The scope leaves this slot out, and there is no row to name: the address is refused, where seL4 would find it empty.
-  return index === NONE ? { fault: [lookupFaults.missingCapability, BigInt(bits - level)] } : { row: firstRow + index, left: bits - level };
+  return row === NONE ? { fault: [lookupFaults.missingCapability, BigInt(bits - level)] } : { row, left: bits - level };
 };
 
+/** More guards than an open plan will meet. */
+const MOST_GUARDS = 2 ** 20;
 const remembered = new WeakMap<Plan, Map<number, Map<bigint, Lookup>>>();
 const resolveOnce = (plan: Plan, cnode: number, guard: number, cptr: bigint, bits: number): Lookup => {
   let levels = remembered.get(plan);
   if (levels === undefined) remembered.set(plan, (levels = new Map()));
-  const key = (cnode * plan.guards.length + guard) * 65 + bits;
+  const key = (cnode * MOST_GUARDS + guard) * 65 + bits;
   let known = levels.get(key);
   if (known === undefined) levels.set(key, (known = new Map()));
   let lookup = known.get(cptr);
@@ -69,17 +71,20 @@ export const isDescendant = (kernel: Kernel, row: number, ancestor: number): boo
   kernel.tables.slot.walk(kernel.tables.slot.at(row).parent, (slot, at) => (at === ancestor ? NONE : slot.parent)) === ancestor;
 
 /**
- * No other capability names this object (cnode.c `isFinalCapability`). A component's root CNode is also held by its
- * thread, so no capability in a slot is its last.
+ * No other capability names this object (cnode.c `isFinalCapability`). Where threads are no part of the state, a
+ * component's root CNode is also held by its thread, so no capability in a slot is its last.
  */
 export const isFinal = (kernel: Kernel, row: number): boolean => {
   const slot = kernel.tables.slot.at(row);
-  if (slot.kind === CNODE && kernel.plan.cnodes[slot.object]!.page === NONE) return false;
+  if (slot.kind === CNODE && !kernel.plan.open && kernel.plan.cnodes[slot.object]!.address === undefined) return false;
   return !kernel.tables.slot.some((other, index) => index !== row && sameObject(other, slot));
 };
 
-/** objecttype.c `isCapRevocable` for a copy made of `source`. */
-const revocableCopy = (kind: number): number => (kind === UNTYPED ? 1 : 0);
+/** objecttype.c `isCapRevocable` for a copy made of `from`. */
+const revocableCopy = (copy: SlotRow, from: SlotRow): number => {
+  if (copy.kind === ENDPOINT || copy.kind === NOTIFICATION) return Number(copy.badge !== from.badge);
+  return Number(copy.kind === UNTYPED);
+};
 
 /** cnode.c `cteInsert` of a derived copy: `dest` becomes a child of a revocable source, else its sibling. */
 export const insertCopy = (kernel: Kernel, source: number, dest: number, adjust?: (copy: SlotRow) => void): void => {
@@ -88,11 +93,14 @@ export const insertCopy = (kernel: Kernel, source: number, dest: number, adjust?
   const to = slot.at(dest);
   copyCapability(from, to);
   adjust?.(to);
-  to.revocable = revocableCopy(from.kind);
+  to.revocable = revocableCopy(to, from);
   to.parent = from.revocable === 1 ? source : from.parent;
   // cnode.c `setUntypedCapAsFull`: two capabilities must not hand out the same memory.
-  if (from.kind === UNTYPED) from.watermark = kernel.plan.untypeds[from.object]!.pages;
+  if (from.kind === UNTYPED) from.watermark = unitsOf(kernel.plan.untypeds[from.object]!);
 };
+
+/** Steps of the watermark from an empty untyped to a full one. */
+export const unitsOf = ({ size, unit }: PlanUntyped): number => Number(size / unit);
 
 /** A new capability to an object that `parent` made or issued. */
 export const insertNew = (kernel: Kernel, parent: number, dest: number, kind: number, object: number): void => {

@@ -3,29 +3,26 @@
  * `smmu_delete_sid`, `smmu_delete_cb`, `smmu_sid_unbind`, `smmu_cb_delete_vspace`).
  */
 import { impossible } from "../base/diagnostic.ts";
-import { cbNode, sidNode, unassign, unbind } from "./binding.ts";
-import { CB, CB_CONTROL, CNODE, FRAME, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
+import { NONE } from "../base/state.ts";
+import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } from "./binding.ts";
+import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, DOMAIN, FRAME, IRQ_CONTROL, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
 import { emptySlot, hasChildren, isDescendant, isFinal } from "./cspace.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import type { SlotPlace } from "./plan.ts";
+import { ASID_LOW_BITS, type SlotRow } from "./state.ts";
 import { clearVspace, unmapPage, unmapTable } from "./vspace.ts";
 
 /** What the deleted capability said. */
-interface Deleted {
-  readonly kind: number;
-  readonly object: number;
-  readonly vspace: number;
-  readonly address: number;
-}
+export type Deleted = Pick<SlotRow, "kind" | "object" | "asid" | "address" | "rights">;
 
 /** `place` is where the capability was, `final` whether it was the last to its object. */
 const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boolean): void => {
-  const { object, vspace, address } = deleted;
+  const { object, asid, address } = deleted;
   switch (deleted.kind) {
     case FRAME:
-      return unmapPage(kernel, vspace, address, object, "frame-delete-invalidates");
+      return asid === NONE ? undefined : unmapPage(kernel, asid, address, object, "frame-delete-invalidates");
     case PAGE_TABLE:
-      return final ? unmapTable(kernel, vspace, address, object) : undefined;
+      return final && asid !== NONE ? unmapTable(kernel, asid, address, object) : undefined;
     case CNODE:
       return final ? deleteContents(kernel, object) : undefined;
     case SID:
@@ -41,15 +38,41 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
       kernel.tables.cb.at(object).issued = 0;
       return;
     case VSPACE:
-      if (place.in === "cbNode") unassign(kernel, place.cb);
+      if (place.in === "cbNode") unassign(kernel, place.cb, object);
       return final ? clearVspace(kernel, object) : undefined;
+    case ASID_POOL:
+      return final ? deletePool(kernel, object) : undefined;
     case UNTYPED:
     case SID_CONTROL:
     case CB_CONTROL:
+    case ASID_CONTROL:
+    case IRQ_CONTROL:
+    case DOMAIN:
       return;
     default:
       return impossible(`cannot finalise a ${kinds[deleted.kind]} capability`);
   }
+};
+
+/**
+ * vspace.c `deleteASIDPool`: its ASIDs name nothing any more. Upstream leaves the banks that use its VSpaces translating,
+ * through tables that it will not find again to unmap from; design D7 (b) takes the VSpaces from the banks first.
+ */
+const deletePool = (kernel: Kernel, pool: number): void => {
+  const { asid, asidPool } = kernel.tables;
+  const { high } = asidPool.at(pool);
+  if (high === NONE) return;
+  const own = (row: number): boolean => kernel.plan.asids[row]!.number >> ASID_LOW_BITS === high;
+  asid.forEach((entry, row) => {
+    if (!own(row) || entry.vspace === NONE) return;
+    const { vspace } = entry;
+    if (kernel.profile.poolDeletionUnassigns) forEachBank(kernel, vspace, (cb) => deleteSlot(kernel, cbNode(kernel, cb)));
+    else forEachBankOfAsid(kernel, row, vspace, (cb) => kernel.emit(kernel.driver.invalidateBank(cb)));
+    const after = asid.at(row);
+    after.vspace = NONE;
+    after.banks = 0;
+  });
+  asidPool.at(pool).high = NONE;
 };
 
 const deleteContents = (kernel: Kernel, cnode: number): void =>
@@ -66,9 +89,9 @@ export const deleteSlot = (kernel: Kernel, row: number): void => {
   const slot = kernel.tables.slot.at(row);
   if (slot.kind === NULL) return;
   const final = isFinal(kernel, row);
-  const { kind, object, vspace, address } = slot;
+  const { kind, object, asid, address, rights } = slot;
   emptySlot(kernel, row);
-  finalise(kernel, kernel.plan.slots[row]!, { kind, object, vspace, address }, final);
+  finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
 };
 
 /** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */

@@ -8,7 +8,7 @@
  * the last CFGI (design D5), and a new VMID with an old root would fill the TLB with another's memory.
  */
 import type { Step } from "../base/step.ts";
-import { hex, PAGE_BYTES, type Pa, pa } from "../base/words.ts";
+import { hex, type Pa, pa } from "../base/words.ts";
 import { CommandCfgi, CommandCfgiRange, CommandTlbi, opcodes } from "../../specs/smmuv3/command.ts";
 import { Cr0, Cr2, Gbpa, offsets, StrtabBase, StrtabBaseCfg } from "../../specs/smmuv3/registers.ts";
 import { LeafDescriptor, TableDescriptor } from "../../specs/smmuv3/stage2.ts";
@@ -17,23 +17,31 @@ import { READ_ONLY, READ_WRITE } from "./capability.ts";
 import type { Plan } from "./plan.ts";
 import type { Profile, Safeguard } from "./profile.ts";
 
+/** What a kernel asks of the SMMU; each profile's machine has its own. */
 export interface Driver {
-  /** From reset to just before SMMUEN: incoming traffic aborts, every stream table entry says abort. */
+  /** From reset to just before translation is on. */
   readonly reset: () => readonly Step[];
-  /** Clears what the caches may hold from before, then SMMUEN=1. */
+  /** Clears what the caches may hold from before, then turns translation on. */
   readonly enable: () => readonly Step[];
-  readonly abortStream: (sid: number) => readonly Step[];
-  readonly routeStream: (sid: number, cb: number, vspace: number) => readonly Step[];
-  readonly invalidateVmid: (cb: number) => readonly Step[];
+  /** The stream goes through a bank, which has a VSpace. */
+  readonly bindStream: (sid: number, cb: number, vspace: number) => readonly Step[];
+  readonly unbindStream: (sid: number) => readonly Step[];
+  /** `streams` are bound to the bank at this moment. */
+  readonly assignBank: (cb: number, vspace: number, streams: readonly number[]) => readonly Step[];
+  readonly disableBank: (cb: number, vspace: number, streams: readonly number[]) => readonly Step[];
+  readonly invalidateAll: () => readonly Step[];
+  readonly invalidateBank: (cb: number) => readonly Step[];
   /** The first IOVA under a page-table entry. `leaf`: only the last level; otherwise table descriptors on the way, too. */
   readonly invalidateIpa: (cb: number, entry: number, leaf: boolean) => readonly Step[];
   readonly writePage: (table: number, entry: number, page: number, rights: number) => readonly Step[];
   readonly writeTable: (table: number, entry: number, page: number) => readonly Step[];
   readonly clearEntry: (table: number, entry: number) => readonly Step[];
-  readonly clearMemory: (firstPage: number, pages: number) => readonly Step[];
+  /** `size` in bytes; `name` for people. */
+  readonly clearMemory: (address: Pa, size: bigint, name: string) => readonly Step[];
 }
 
 const STE_BYTES = 64n;
+const PAGE_BITS = 12;
 /** Words 1 to 3 say the rest of a stage-2 configuration; words 4 to 7 stay as the boot code left them, 0. */
 const OTHER_WORDS = [1, 2, 3];
 
@@ -63,10 +71,10 @@ export const stage2Ste = (root: Pa, vmid: number): readonly bigint[] =>
     S2TTB: root,
   });
 
-/** A leaf: normal write-back memory, inner shareable, with the rights of the mapping. */
-export const pageDescriptor = (page: Pa, rights: number): bigint =>
+/** A leaf: normal write-back memory, inner shareable, with the rights of the mapping; above the last level a block. */
+export const pageDescriptor = (page: Pa, rights: number, bits = PAGE_BITS): bigint =>
   LeafDescriptor.encode({
-    Type: "page",
+    Type: bits === PAGE_BITS ? "page" : "block",
     MemAttr: "normalWriteBack",
     S2AP: rights === READ_WRITE ? "readWrite" : rights === READ_ONLY ? "readOnly" : "none",
     SH: "inner",
@@ -77,7 +85,7 @@ export const tableDescriptor = (page: Pa): bigint => TableDescriptor.encode({ Ty
 
 const barrier: Step = { kind: "barrier" };
 
-/** Remembers by a small-integer key, so that equal decisions are identical step lists. */
+/** Remembers by a key of a few small integers, so that equal decisions are identical step lists. */
 const rememberBelow = (limit: number) => (make: (...key: number[]) => Step[]): ((...key: number[]) => readonly Step[]) => {
   const known = new Map<number | string, readonly Step[]>();
   // At most four indices: one exact integer while they are small, text in a large system, which is not explored.
@@ -93,11 +101,38 @@ const rememberBelow = (limit: number) => (make: (...key: number[]) => Step[]): (
 const command = (smmu: number, words: readonly bigint[], what: string): Step => ({ kind: "command", smmu, words: [words[0]!, words[1]!], what });
 const register = (smmu: number, offset: number, value: bigint, size: 4 | 8 = 4): Step => ({ kind: "register", smmu, offset, value, size });
 
+/** Stores to tables and memory: the same for every SMMU. */
+export const tableStores = (plan: Plan): Pick<Driver, "writePage" | "writeTable" | "clearEntry" | "clearMemory"> => {
+  const remember = rememberBelow(indexLimit(plan));
+  const pageAt = (page: number): Pa => plan.pages[page]!.pa;
+  const storeEntry = (table: number, entry: number, value: bigint): Step => {
+    const { level, index, vspace } = plan.entries[entry]!;
+    return { kind: "store", addr: pa(pageAt(table) + BigInt(index * 8)), value, what: `L${level}[${index}] of ${plan.vspaces[vspace]!.name}` };
+  };
+  const writePage = remember((table, entry, page, rights) => [storeEntry(table, entry, pageDescriptor(pageAt(page), rights, plan.pages[page]!.bits)), barrier]);
+  const writeTable = remember((table, entry, page) => [storeEntry(table, entry, tableDescriptor(pageAt(page))), barrier]);
+  const clearEntry = remember((table, entry) => [storeEntry(table, entry, 0n), barrier]);
+  const cleared = new Map<string, readonly Step[]>();
+  return {
+    writePage: (table, entry, page, rights) => writePage(table, entry, page, rights),
+    writeTable: (table, entry, page) => writeTable(table, entry, page),
+    clearEntry: (table, entry) => clearEntry(table, entry),
+    clearMemory: (address, size, name) => {
+      const key = `${address} ${size}`;
+      let steps = cleared.get(key);
+      if (steps === undefined) cleared.set(key, (steps = Object.freeze([{ kind: "fill", addr: address, size, pattern: [0n], what: `clear ${name}` }, barrier] as const)));
+      return steps;
+    },
+  };
+};
+/** One more than the greatest index that a decision names. */
+const indexLimit = (plan: Plan): number =>
+  plan.open ? Number.POSITIVE_INFINITY : 1 + Math.max(plan.pages.length, plan.entries.length, plan.sids.length, plan.cbs.length, plan.vspaces.length, 3);
+
 /** The steps of one system: a driver knows where its tables are. */
 export const createDriver = (plan: Plan, profile: Profile): Driver => {
-  const remember = rememberBelow(1 + Math.max(plan.pages.length, plan.entries.length, plan.sids.length, plan.cbs.length, plan.vspaces.length, 3));
+  const remember = rememberBelow(indexLimit(plan));
   const keeps = (safeguard: Safeguard) => profile.without !== safeguard;
-  const pageAt = (page: number): Pa => plan.pages[page]!.pa;
   const steAt = (sid: number): Pa => {
     const { smmu, sid: number } = plan.sids[sid]!;
     return pa(plan.smmus[smmu]!.streamTable + BigInt(number) * STE_BYTES);
@@ -113,10 +148,6 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
     const words = CommandCfgi.encode({ Op: BigInt(opcodes.CFGI_STE.code), SID: BigInt(number), Leaf: 1n });
     return [barrier, command(smmu, words, `CFGI_STE ${hex(number)}`), { kind: "sync", smmu }];
   };
-  const storeEntry = (table: number, entry: number, value: bigint): Step => {
-    const { level, index, vspace } = plan.entries[entry]!;
-    return { kind: "store", addr: pa(pageAt(table) + BigInt(index * 8)), value, what: `L${level}[${index}] of ${plan.vspaces[vspace]!.name}` };
-  };
   const tlbi = (cb: number, fields: Parameters<typeof CommandTlbi.encode>[0], what: string): Step[] => {
     const { smmu, vmid } = plan.cbs[cb]!;
     return [barrier, command(smmu, CommandTlbi.encode({ VMID: BigInt(vmid), ...fields }), `${what} VMID ${vmid}`), { kind: "sync", smmu }];
@@ -125,7 +156,7 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
 
   const abortStream = remember((sid) => [storeSte(sid, 0, abortSte[0]!), ...invalidateSte(sid), ...otherWords(sid, abortSte)]);
   const routeStream = remember((sid, cb, vspace) => {
-    const ste = stage2Ste(pageAt(plan.vspaces[vspace]!.page), plan.cbs[cb]!.vmid);
+    const ste = stage2Ste(plan.pages[plan.vspaces[vspace]!.page]!.pa, plan.cbs[cb]!.vmid);
     // A fetch may mix words of different ages since the last CFGI, so the other words are made the only visible ones first.
     const published = keeps("ste-words-before-config") ? invalidateSte(sid) : [barrier];
     return [...otherWords(sid, ste), ...published, storeSte(sid, 0, ste[0]!), ...invalidateSte(sid)];
@@ -134,24 +165,24 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
   const invalidateIpa = remember((cb, entry, leaf) =>
     tlbi(cb, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry]!.address, Leaf: BigInt(leaf) }, `TLBI_S2_IPA ${hex(plan.entries[entry]!.address)} Leaf=${leaf}`),
   );
-  const writePage = remember((table, entry, page, rights) => [storeEntry(table, entry, pageDescriptor(pageAt(page), rights)), barrier]);
-  const writeTable = remember((table, entry, page) => [storeEntry(table, entry, tableDescriptor(pageAt(page))), barrier]);
-  const clearEntry = remember((table, entry) => [storeEntry(table, entry, 0n), barrier]);
-  const clearMemory = remember((first, pages) => [
-    { kind: "fill", addr: pageAt(first), size: BigInt(pages) * PAGE_BYTES, pattern: [0n], what: `clear ${plan.pages[first]!.name}` },
-    barrier,
-  ]);
+  const everything = remember((smmu) => [barrier, command(smmu, CommandTlbi.encode({ Op: BigInt(opcodes.TLBI_NSNH_ALL.code) }), "TLBI_NSNH_ALL"), { kind: "sync", smmu }]);
+  const betweenVspaces = (cb: number): readonly Step[] => (keeps("vmid-cleared-between-vspaces") ? invalidateVmid(cb) : []);
   return {
+    ...tableStores(plan),
     reset: () => plan.smmus.flatMap((_, smmu) => resetSteps(plan, smmu)),
     enable: () => plan.smmus.flatMap((_, smmu) => enableSteps(smmu)),
-    abortStream: (sid) => abortStream(sid),
-    routeStream: (sid, cb, vspace) => routeStream(sid, cb, vspace),
-    invalidateVmid: (cb) => invalidateVmid(cb),
+    bindStream: (sid, cb, vspace) => routeStream(sid, cb, vspace),
+    unbindStream: (sid) => (keeps("unbind-clears-ste") ? abortStream(sid) : []),
+    assignBank: (cb, vspace, streams) => [...betweenVspaces(cb), ...streams.flatMap((sid) => routeStream(sid, cb, vspace))],
+    // Bound streams go to abort first (design D7 (a)), then what the VMID cached goes: in the other order a walk in
+    // between would fill the cache again.
+    disableBank: (cb, _, streams) => [
+      ...(profile.unassignAborts && keeps("unassign-aborts-streams") ? streams.flatMap((sid) => abortStream(sid)) : []),
+      ...betweenVspaces(cb),
+    ],
+    invalidateAll: () => plan.smmus.flatMap((_, smmu) => everything(smmu)),
+    invalidateBank: (cb) => invalidateVmid(cb),
     invalidateIpa: (cb, entry, leaf) => invalidateIpa(cb, entry, Number(leaf)),
-    writePage: (table, entry, page, rights) => writePage(table, entry, page, rights),
-    writeTable: (table, entry, page) => writeTable(table, entry, page),
-    clearEntry: (table, entry) => clearEntry(table, entry),
-    clearMemory: (firstPage, pages) => clearMemory(firstPage, pages),
   };
 };
 

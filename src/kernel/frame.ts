@@ -1,21 +1,28 @@
-/** Page invocations: 4 KiB frames at stage 2 (seL4 src/arch/arm/64/kernel/vspace.c `decodeARMFrameInvocation`). */
+/** Page invocations: frames of 4 KiB, 2 MiB and 1 GiB (seL4 src/arch/arm/64/kernel/vspace.c `decodeARMFrameInvocation`). */
+import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { USER_TOP } from "../../specs/sel4/object.ts";
-import { FRAME, maskRights, READ_WRITE, VSPACE } from "./capability.ts";
-import { invocation, refusal, type Request } from "./invocation.ts";
+import { FRAME, maskRights, READ_WRITE } from "./capability.ts";
+import { invocation, type Refusal, refusal, type Request } from "./invocation.ts";
 import { type Kernel, keeps } from "./kernel.ts";
-import { addressIndex, hasAddress, LEVELS, levelShift } from "./plan.ts";
-import { mapPage, unmapPage, walkEnd } from "./vspace.ts";
+import { bitsLeft, isLive, isVspaceRoot, leafLevel, mapPage, unmapPage, vspaceOfAsid, walkEnd } from "./vspace.ts";
 
-const PAGE_MASK = 0xfffn;
+/** Bytes of the frame that is invoked, less one. */
+const frameMask = (kernel: Kernel, { target }: Request): bigint => (1n << BigInt(kernel.plan.pages[kernel.tables.slot.at(target).object]!.bits)) - 1n;
 
-/** The level whose entry is missing on the way to the leaf, or undefined when the leaf table is there. */
-const missingLevel = (kernel: Kernel, request: Request): number | undefined => {
-  const vspace = kernel.tables.slot.at(request.caps[0]!).object;
-  const address = addressIndex(kernel.plan, request.words[0]!);
-  const level = walkEnd(kernel, vspace, address);
-  return level === LEVELS - 1 ? undefined : level;
-};
+/** Refusals that every mapping begins with: the capability is a VSpace whose ASID names it. */
+export const vspaceRefusals = (cap: number): readonly Refusal[] => [
+  refusal("seL4_InvalidCapability", "the capability is no VSpace with an ASID", (kernel, { caps }) => (isVspaceRoot(kernel, caps[cap]!) ? undefined : [BigInt(cap + 1)])),
+];
+export const asidRefusals = (cap: number): readonly Refusal[] => [
+  refusal("seL4_FailedLookup", "the VSpace's ASID names nothing any more", (kernel, { caps }) => {
+    const { asid } = kernel.tables.vspace.at(kernel.tables.slot.at(caps[cap]!).object);
+    return vspaceOfAsid(kernel, asid) === NONE ? [0n, lookupFaults.invalidRoot] : undefined;
+  }),
+  refusal("seL4_InvalidCapability", "the VSpace's ASID names another VSpace", (kernel, { caps }) =>
+    isLive(kernel, kernel.tables.slot.at(caps[cap]!).object) ? undefined : [BigInt(cap + 1)],
+  ),
+];
 
 export const PageMap = invocation({
   label: "ARMPageMap",
@@ -28,31 +35,31 @@ export const PageMap = invocation({
     { name: "attr", of: "attributes" },
   ],
   refusals: [
-    refusal("seL4_InvalidCapability", "the capability is no VSpace", (kernel, { caps }) => (kernel.tables.slot.at(caps[0]!).kind === VSPACE ? undefined : [1n])),
-    refusal("seL4_FailedLookup", "the VSpace's ASID names it no more", (kernel, { caps }) =>
-      kernel.tables.vspace.at(kernel.tables.slot.at(caps[0]!).object).live === 1 ? undefined : [0n, lookupFaults.invalidRoot],
-    ),
-    refusal("seL4_AlignmentError", "the address is not page aligned", (_, { words }) => ((words[0]! & PAGE_MASK) === 0n ? undefined : [])),
-    refusal("seL4_InvalidCapability", "the frame capability is mapped in another VSpace", (kernel, { target, caps }) => {
+    ...vspaceRefusals(0),
+    ...asidRefusals(0),
+    refusal("seL4_AlignmentError", "the address is not aligned to the frame", (kernel, request) => ((request.words[0]! & frameMask(kernel, request)) === 0n ? undefined : [])),
+    refusal("seL4_InvalidCapability", "the frame capability is mapped under another ASID", (kernel, { target, caps }) => {
       const frame = kernel.tables.slot.at(target);
-      return frame.vspace >= 0 && frame.vspace !== kernel.tables.slot.at(caps[0]!).object ? [1n] : undefined;
+      return frame.asid !== NONE && frame.asid !== kernel.tables.vspace.at(kernel.tables.slot.at(caps[0]!).object).asid ? [1n] : undefined;
     }),
     refusal("seL4_InvalidArgument", "the frame capability is mapped at another address", (kernel, { target, words }) => {
       const frame = kernel.tables.slot.at(target);
-      return frame.vspace >= 0 && kernel.plan.addresses[frame.address] !== words[0] ? [0n] : undefined;
+      return frame.asid !== NONE && kernel.plan.addresses[frame.address] !== words[0] ? [0n] : undefined;
     }),
-    refusal("seL4_InvalidArgument", "the address is beyond what user level may map", (_, { words }) => (words[0]! + PAGE_MASK > USER_TOP ? [0n] : undefined)),
-    refusal("seL4_InvalidArgument", "the address is outside the scope of this state", (kernel, { words }) => (hasAddress(kernel.plan, words[0]!) ? undefined : [0n])),
-    refusal("seL4_FailedLookup", "a page table on the way is missing", (kernel, request) => {
-      const level = missingLevel(kernel, request);
-      return level === undefined ? undefined : [0n, lookupFaults.missingCapability, levelShift(level)];
+    refusal("seL4_InvalidArgument", "the address is beyond what user level may map", (kernel, request) => (request.words[0]! + frameMask(kernel, request) > USER_TOP ? [0n] : undefined)),
+    refusal("seL4_InvalidArgument", "the address is outside the scope of this state", (kernel, { words }) => (kernel.plan.addressOf(words[0]!) === NONE ? [0n] : undefined)),
+    refusal("seL4_FailedLookup", "a page table on the way is missing, or there is one where the frame would be", (kernel, { target, caps, words }) => {
+      const vspace = kernel.tables.slot.at(caps[0]!).object;
+      const address = kernel.plan.addressOf(words[0]!);
+      const level = leafLevel(kernel.plan.pages[kernel.tables.slot.at(target).object]!.bits);
+      return walkEnd(kernel, vspace, address) === level ? undefined : [0n, lookupFaults.missingCapability, bitsLeft(kernel, vspace, address)];
     }),
   ],
   effect: (kernel, { target, caps, words }) => {
     const frame = kernel.tables.slot.at(target);
     const vspace = kernel.tables.slot.at(caps[0]!).object;
-    const address = addressIndex(kernel.plan, words[0]!);
-    frame.vspace = vspace;
+    const address = kernel.plan.addressOf(words[0]!);
+    frame.asid = kernel.tables.vspace.at(vspace).asid;
     frame.address = address;
     const authority = keeps(kernel, "map-checks-rights") ? frame.rights : READ_WRITE;
     mapPage(kernel, vspace, address, frame.object, maskRights(authority, words[1]!));
@@ -68,9 +75,20 @@ export const PageUnmap = invocation({
   refusals: [],
   effect: (kernel, { target }) => {
     const frame = kernel.tables.slot.at(target);
-    const { vspace, address, object } = frame;
-    frame.vspace = -1;
+    const { asid, address, object } = frame;
+    frame.asid = NONE;
     frame.address = 0;
-    unmapPage(kernel, vspace, address, object, "unmap-invalidates");
+    unmapPage(kernel, asid, address, object, "unmap-invalidates");
   },
+});
+
+/** The frame's physical address (vspace.c `performPageGetAddress`). */
+export const PageGetAddress = invocation({
+  label: "ARMPageGetAddress",
+  object: FRAME,
+  says: "Say where the frame lies in physical memory.",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: (kernel, { target }) => [kernel.plan.pages[kernel.tables.slot.at(target).object]!.pa],
 });

@@ -42,7 +42,8 @@ export interface Invocation {
   readonly caps: readonly { readonly name: string; readonly of: CapClass }[];
   readonly words: readonly WordArgument[];
   readonly refusals: readonly Refusal[];
-  readonly effect: (kernel: Kernel, request: Request) => void;
+  /** The message words of the answer, where it has any. */
+  readonly effect: (kernel: Kernel, request: Request) => readonly bigint[] | void;
 }
 
 export const wordCount = (argument: WordArgument): number => {

@@ -21,7 +21,8 @@ export interface Issued {
   readonly word: { readonly name: string; readonly of: WordClass };
   /** How many numbers an SMMU has. */
   readonly limit: (kernel: Kernel, smmu: number) => bigint;
-  readonly resources: (kernel: Kernel) => readonly { readonly smmu: number; readonly number: number }[];
+  /** Index of the resource, or NONE when the layout has none of that number. */
+  readonly resource: (kernel: Kernel, smmu: number, number: number) => number;
   readonly issued: (kernel: Kernel, resource: number) => { issued: number };
 }
 
@@ -29,7 +30,7 @@ const slotAddress: SlotAddress = ({ caps, words }) => [caps[0]!, words[1]!, word
 
 /** Refusals in seL4's order: range, already issued, slot lookup, slot not empty. */
 export const issue = (what: Issued): Invocation => {
-  const named = (kernel: Kernel, { words }: Request) => what.resources(kernel).findIndex(({ smmu, number }) => resourceWord(smmu, number) === words[0]);
+  const named = (kernel: Kernel, { words }: Request) => what.resource(kernel, Number(words[0]! >> 32n), Number(words[0]! & 0xffffffffn));
   return invocation({
     label: what.label,
     object: what.control,

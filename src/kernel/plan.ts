@@ -7,18 +7,19 @@ import { impossible } from "../base/diagnostic.ts";
 import { NONE } from "../base/state.ts";
 import type { Pa, StreamId } from "../base/words.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
+import { CNODE, FRAME, PAGE_TABLE } from "./capability.ts";
 
 export interface PlanCnode {
   readonly name: string;
   readonly radix: number;
-  /** Row of the slot table that holds the CNode's first represented slot; the others follow. */
+  /** Row of the slot table that holds the CNode's first represented slot; the others follow. NONE in an open plan. */
   readonly firstRow: number;
   /** Index in the CNode of each represented slot, ascending. The rest of the 2^radix slots are outside the scope. */
   readonly indices: readonly number[];
   /** Represented slots that new capabilities go to: those not filled at boot. */
   readonly spare: readonly number[];
-  /** The page that the object lies in, when Retype may make it; NONE for a component's root CNode. */
-  readonly page: number;
+  /** Where the object lies, when Retype may make it; absent for a component's root CNode. */
+  readonly address?: Pa;
 }
 
 /** Where a row of the slot table is. */
@@ -27,7 +28,11 @@ export type SlotPlace =
   /** SIDNode[sid]: holds the kernel's copy of the CB capability that the stream is bound to. */
   | { readonly in: "sidNode"; readonly sid: number }
   /** CBNode[cb]: holds the kernel's copy of the VSpace capability assigned to the bank. */
-  | { readonly in: "cbNode"; readonly cb: number };
+  | { readonly in: "cbNode"; readonly cb: number }
+  /** A slot of a thread's own CNode: tcbCTable, tcbVTable, tcbReply, tcbCaller, tcbBuffer (thread.ts). */
+  | { readonly in: "thread"; readonly thread: number; readonly index: number }
+  /** The notification of an interrupt (interrupt.ts). */
+  | { readonly in: "irq"; readonly irq: number };
 
 export interface PlanEntry {
   readonly vspace: number;
@@ -45,17 +50,82 @@ export interface Guard {
   readonly value: bigint;
 }
 
-export interface Plan {
+/** A frame or a page table: a piece of memory of 2^bits bytes. */
+export interface PlanPage {
+  readonly pa: Pa;
+  readonly bits: number;
+  /** Made of device memory: Retype does not clear it. */
+  readonly device: boolean;
+  /** The untyped it is made from, or NONE. */
+  readonly untyped: number;
+  readonly name: string;
+}
+
+export interface PlanUntyped {
+  readonly name: string;
+  readonly base: Pa;
+  /** Bytes. */
+  readonly size: bigint;
+  /** Bytes of one step of the watermark. */
+  readonly unit: bigint;
+  readonly device: boolean;
+}
+
+/** An object that is nothing but its place: an endpoint, a notification, a thread, a VCPU. */
+export interface PlanObject {
+  readonly name: string;
+  readonly address?: Pa;
+}
+
+export interface PlanSubject {
+  readonly name: string;
+  readonly trusted: boolean;
+  /** Its root CNode. */
+  readonly cnode: number;
+  /** Its thread, where threads are part of the state; then the thread's CSpace root counts, and not `cnode`. */
+  readonly thread?: number;
+}
+
+/** Index of what is asked for, or NONE when it is outside the scope. An open plan makes room instead (openPlan.ts). */
+export interface Naming {
+  /** Row of a CNode's slot. */
+  readonly slotRow: (cnode: number, index: number) => number;
+  readonly guardOf: (guard: Guard) => number;
+  /** Index of an IOVA among `addresses`. */
+  readonly addressOf: (iova: bigint) => number;
+  readonly badgeOf: (badge: bigint) => number;
+  readonly sidOf: (smmu: number, number: number) => number;
+  readonly cbOf: (smmu: number, number: number) => number;
+  readonly asidOf: (number: number) => number;
+  readonly irqOf: (irq: number) => number;
+  /** Rows of the kernel's own slots: a thread's, and the one where an interrupt's notification stands. */
+  readonly threadSlot: (thread: number, index: number) => number;
+  readonly irqSlot: (irq: number) => number;
+  /** The object of a kind that Retype makes at an address: 2^bits bytes of untyped `untyped`. */
+  readonly objectOf: (kind: number, address: Pa, bits: number, untyped: number) => number;
+}
+
+export interface Plan extends Naming {
   readonly smmus: readonly { readonly path: string; readonly streamTable: Pa; readonly log2Size: number }[];
-  readonly subjects: readonly { readonly name: string; readonly trusted: boolean; readonly cnode: number }[];
+  readonly subjects: readonly PlanSubject[];
   readonly cnodes: readonly PlanCnode[];
   readonly slots: readonly SlotPlace[];
   readonly guards: readonly Guard[];
-  /** Every 4 KiB page that is or may become an object. `untyped` is the index of the untyped it is made from, or NONE. */
-  readonly pages: readonly { readonly pa: Pa; readonly untyped: number; readonly name: string }[];
-  readonly untypeds: readonly { readonly name: string; readonly firstPage: number; readonly pages: number }[];
+  readonly badges: readonly bigint[];
+  /** Every frame and page table that is or may come to be. */
+  readonly pages: readonly PlanPage[];
+  readonly untypeds: readonly PlanUntyped[];
   /** `page` is the root table. */
-  readonly vspaces: readonly { readonly name: string; readonly page: number; readonly asid: number }[];
+  readonly vspaces: readonly { readonly name: string; readonly page: number }[];
+  /** ASIDs in scope: its pool is the one that stands at number >> 9 in the table of pools. */
+  readonly asids: readonly { readonly number: number }[];
+  readonly asidPools: readonly PlanObject[];
+  readonly endpoints: readonly PlanObject[];
+  readonly notifications: readonly PlanObject[];
+  readonly threads: readonly PlanObject[];
+  readonly vcpus: readonly PlanObject[];
+  /** Interrupt numbers. */
+  readonly irqs: readonly number[];
   /** Page-aligned IOVAs that mappings may use in this scope. */
   readonly addresses: readonly bigint[];
   readonly entries: readonly PlanEntry[];
@@ -63,8 +133,14 @@ export interface Plan {
   readonly entryAt: (vspace: number, level: number, address: number) => number;
   /** Rows of the entries below the table that entry `row` points at. */
   readonly below: (row: number) => readonly number[];
-  readonly sids: readonly { readonly name: string; readonly smmu: number; readonly sid: StreamId }[];
-  readonly cbs: readonly { readonly name: string; readonly smmu: number; readonly number: number; readonly vmid: number }[];
+  /** `node` is the row of SIDNode[sid] in the slot table. */
+  readonly sids: readonly { readonly name: string; readonly smmu: number; readonly sid: StreamId; readonly node: number }[];
+  /** `node` is the row of CBNode[cb] in the slot table. */
+  readonly cbs: readonly { readonly name: string; readonly smmu: number; readonly number: number; readonly vmid: number; readonly node: number }[];
+  /** Values that a counter of banks can have; 1 where it is derived and not stored (profile.ts). */
+  readonly bankCounts: number;
+  /** True for a plan that makes room for whatever is asked: not for exploring. */
+  readonly open: boolean;
 }
 
 /** Bits of the IOVA below which a table at `level` indexes: 12 at level 3, 39 at level 0. */
@@ -101,21 +177,45 @@ export const entriesFor = (vspaces: number, addresses: readonly bigint[]): Pick<
   };
 };
 
-/** Is this page-aligned IOVA one that the scope has? */
-export const hasAddress = (plan: Plan, address: bigint): boolean => plan.addresses.includes(address);
-
-/** Index of an IOVA in the plan. The scope says which addresses exist; another one cannot be represented. */
-export const addressIndex = (plan: Plan, address: bigint): number => {
-  const index = plan.addresses.indexOf(address);
-  return index === NONE ? impossible(`address 0x${address.toString(16)} is outside the scope of this state`) : index;
-};
-
 /** The least address of the scope under the same entry at `level`, so that equal mappings are equal rows. */
 export const canonicalAddress = (plan: Plan, vspace: number, level: number, address: number): number => {
   const row = plan.entryAt(vspace, level, address);
+  if (plan.open) return plan.addressOf(plan.entries[row]!.address);
   for (let candidate = 0; candidate < address; candidate++) if (plan.entryAt(vspace, level, candidate) === row) return candidate;
   return address;
 };
 
 /** The guard that lets a root CNode of this radix resolve all 64 bits of a cptr. */
 export const rootGuard = (radix: number): Guard => ({ size: WORD_BITS - radix, value: 0n });
+
+/** The lists of a plan that names nothing but what stands in them: what is explored. */
+export type PlanLists = Omit<Plan, keyof Naming | "open">;
+
+const PAGE_BITS = 12;
+
+export const fixedPlan = (lists: PlanLists): Plan => {
+  const { cnodes, slots, guards, addresses, badges, sids, cbs, asids, irqs, pages } = lists;
+  return {
+    ...lists,
+    open: false,
+    slotRow: (cnode, index) => {
+      const { firstRow, indices } = cnodes[cnode]!;
+      const at = indices.indexOf(index);
+      return at < 0 ? NONE : firstRow + at;
+    },
+    guardOf: ({ size, value }) => guards.findIndex((guard) => guard.size === size && guard.value === value),
+    addressOf: (iova) => addresses.indexOf(iova),
+    badgeOf: (badge) => badges.indexOf(badge),
+    sidOf: (smmu, number) => sids.findIndex((sid) => sid.smmu === smmu && sid.sid === number),
+    cbOf: (smmu, number) => cbs.findIndex((cb) => cb.smmu === smmu && cb.number === number),
+    asidOf: (number) => asids.findIndex((asid) => asid.number === number),
+    irqOf: (irq) => irqs.indexOf(irq),
+    threadSlot: (thread, index) => slots.findIndex((place) => place.in === "thread" && place.thread === thread && place.index === index),
+    irqSlot: (irq) => slots.findIndex((place) => place.in === "irq" && place.irq === irq),
+    objectOf: (kind, address, bits) => {
+      if (bits !== PAGE_BITS) return NONE;
+      if (kind === FRAME || kind === PAGE_TABLE) return pages.findIndex(({ pa }) => pa === address);
+      return kind === CNODE ? cnodes.findIndex((cnode) => cnode.address === address) : NONE;
+    },
+  };
+};

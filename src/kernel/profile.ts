@@ -5,14 +5,41 @@
  */
 export interface Profile {
   readonly name: string;
-  readonly machine: "smmuv3";
-  /** How many banks may use one VSpace (seL4: the 8-bit `bind_cb` counter of the ASID pool entry). */
-  readonly bindLimit: number;
-  /** SID and CB capabilities issued by a control capability can be revoked. Upstream: false (structures.h `Arch_isCapRevocable`). */
+  readonly machine: "smmuv2" | "smmuv3";
+  /** SID and CB capabilities issued by a control capability can be revoked (deviation c). */
   readonly issuedRevocable: boolean;
+  /** UnassignVspace, or the VSpace's deletion, first sends the bank's streams to abort (deviation a). */
+  readonly unassignAborts: boolean;
+  /** Deleting an ASID pool first unassigns every bank whose VSpace it names (deviation b). */
+  readonly poolDeletionUnassigns: boolean;
+  /** AssignVspace refuses a VSpace whose ASID names it no more (deviation f). */
+  readonly staleAsidRefused: boolean;
+  /** How many banks may use one VSpace before AssignVspace refuses (deviation e). */
+  readonly bindLimit: number;
+  /** Values of the counter of banks in an ASID's entry, which then wraps; 0: banks are counted by the copies in CBNode. */
+  readonly bankCounter: number;
+  /** Streams and banks that an SMMU has by number; 0: as many as its stream table, or as there are VMIDs. */
+  readonly streamLimit: number;
+  readonly bankLimit: number;
+  /** BindCB refuses a bank of another SMMU. */
+  readonly bindChecksSmmu: boolean;
   /** Present in a mutant only. */
   readonly without?: Safeguard;
 }
+
+/** Each difference between profiles in a sentence, with its source. */
+export const profileFields: Readonly<Record<Exclude<keyof Profile, "name" | "without">, { readonly says: string; readonly source: string }>> = {
+  machine: { says: "which SMMU the kernel drives", source: "seL4 src/drivers/smmu/smmuv2.c; the port of the 2023 talk and ours drive an SMMUv3" },
+  issuedRevocable: { says: "whether Revoke on a SID or CB capability takes its copies and bindings away; upstream deletes nothing", source: "seL4 arch/object/structures.h Arch_isCapRevocable" },
+  unassignAborts: { says: "whether a bank that loses its VSpace sends its streams to abort; upstream only turns the bank off", source: "seL4 smmu.c smmu_cb_delete_vspace" },
+  poolDeletionUnassigns: { says: "whether deleting an ASID pool unassigns the banks that use its VSpaces; upstream leaves them translating", source: "seL4 vspace.c deleteASIDPool" },
+  staleAsidRefused: { says: "whether AssignVspace looks the ASID up; upstream takes the capability's word", source: "seL4 smmu.c decodeARMCBInvocation" },
+  bindLimit: { says: "whether AssignVspace refuses when the counter of banks is full", source: "seL4 PR 787: the check is missing" },
+  bankCounter: { says: "whether banks are counted in the ASID pool's entry, in 8 bits, or by the copies that the kernel holds", source: "seL4 structures.bf asid_map_vspace.bind_cb" },
+  streamLimit: { says: "how many StreamIDs there are", source: "seL4 plat/tx2/config.cmake MAX_SID" },
+  bankLimit: { says: "how many context banks there are", source: "seL4 plat/tx2/config.cmake MAX_CB" },
+  bindChecksSmmu: { says: "whether a stream may be bound to a bank of another SMMU; upstream knows one SMMU", source: "design of cofferdam: a VMID means nothing on another SMMU" },
+};
 
 /** The safeguards that can be removed, each with what the kernel then forgets. */
 export const safeguards = {
@@ -32,6 +59,37 @@ export const safeguards = {
 export type Safeguard = keyof typeof safeguards;
 
 /** seL4's refusals in seL4's order, but for the deviations (a)-(g) of design D7, each marked where it acts. */
-export const cofferdam: Profile = { name: "cofferdam", machine: "smmuv3", bindLimit: 255, issuedRevocable: true };
+export const cofferdam: Profile = {
+  name: "cofferdam",
+  machine: "smmuv3",
+  issuedRevocable: true,
+  unassignAborts: true,
+  poolDeletionUnassigns: true,
+  staleAsidRefused: true,
+  bindLimit: 255,
+  bankCounter: 0,
+  streamLimit: 0,
+  bankLimit: 0,
+  bindChecksSmmu: true,
+};
+
+/** What upstream's object code decides, whatever the hardware. */
+const upstream = {
+  issuedRevocable: false,
+  unassignAborts: false,
+  poolDeletionUnassigns: false,
+  staleAsidRefused: false,
+  bindLimit: Number.POSITIVE_INFINITY,
+  bankCounter: 256,
+  bindChecksSmmu: false,
+} as const;
+
+/** seL4 as it is: SMMUv2, with the limits of the one platform that turns it on (TX2). */
+export const sel4Smmuv2: Profile = { name: "sel4-smmuv2", machine: "smmuv2", ...upstream, streamLimit: 128, bankLimit: 64 };
+
+/** The port of the 2023 talk: an SMMUv3 under upstream's object code. */
+export const smmuv3Talk: Profile = { name: "smmuv3-talk", machine: "smmuv3", ...upstream, streamLimit: 0, bankLimit: 0 };
+
+export const profiles: readonly Profile[] = [cofferdam, sel4Smmuv2, smmuv3Talk];
 
 export const mutantOf = (profile: Profile, without: Safeguard): Profile => ({ ...profile, without });

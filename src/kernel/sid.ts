@@ -15,8 +15,8 @@ export const GetSID = issue({
   kind: SID,
   noun: "stream",
   word: { name: "sid", of: "stream" },
-  limit: ({ plan }, smmu) => 1n << BigInt(plan.smmus[smmu]!.log2Size),
-  resources: ({ plan }) => plan.sids.map(({ smmu, sid }) => ({ smmu, number: sid })),
+  limit: ({ plan, profile }, smmu) => BigInt(profile.streamLimit) || 1n << BigInt(plan.smmus[smmu]!.log2Size),
+  resource: ({ plan }, smmu, number) => plan.sidOf(smmu, number),
   issued: ({ tables }, sid) => tables.sid.at(sid),
 });
 
@@ -34,7 +34,8 @@ export const BindCB = invocation({
     // Not in seL4, which knows one SMMU: a VMID means nothing on another one.
     refusal("seL4_InvalidCapability", "the context bank belongs to another SMMU", (kernel, { target, caps }) => {
       const { slot } = kernel.tables;
-      return kernel.plan.sids[slot.at(target).object]!.smmu === kernel.plan.cbs[slot.at(caps[0]!).object]!.smmu ? undefined : [1n];
+      const same = kernel.plan.sids[slot.at(target).object]!.smmu === kernel.plan.cbs[slot.at(caps[0]!).object]!.smmu;
+      return same || !kernel.profile.bindChecksSmmu ? undefined : [1n];
     }),
     refusal("seL4_DeleteFirst", "the stream is bound", (kernel, { target }) => {
       const { slot } = kernel.tables;
@@ -46,7 +47,7 @@ export const BindCB = invocation({
     const sid = slot.at(target).object;
     const cb = slot.at(caps[0]!).object;
     insertCopy(kernel, caps[0]!, sidNode(kernel, sid));
-    kernel.emit(kernel.driver.routeStream(sid, cb, slot.at(cbNode(kernel, cb)).object));
+    kernel.emit(kernel.driver.bindStream(sid, cb, slot.at(cbNode(kernel, cb)).object));
   },
 });
 

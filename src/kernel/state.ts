@@ -3,26 +3,32 @@ import { below, flag, interned, optional, type Row, type Tables } from "../base/
 import { kinds } from "./capability.ts";
 import type { Plan } from "./plan.ts";
 
+/** Capability rights of endpoints and notifications are four bits; frames have three VM rights. */
+const rightsDomain = ({ endpoints, notifications, threads }: Plan) => below(endpoints.length + notifications.length + threads.length > 0 ? 16 : 3);
+
 export const kernelShape = (plan: Plan) => {
   const pages = plan.pages.length;
-  const objects = Math.max(pages, plan.untypeds.length, plan.cnodes.length, plan.vspaces.length, plan.sids.length, plan.cbs.length, 1);
-  const most = plan.untypeds.reduce((greatest, { pages: count }) => Math.max(greatest, count), 0);
+  const objects = Math.max(...objectLists(plan).map(({ length }) => length), 1);
+  const most = plan.untypeds.reduce((greatest, { size, unit }) => Math.max(greatest, Number(size / unit)), 0);
+  const asid = optional(plan.asids.length);
   return {
-    /** Capability slots: every represented slot of every CNode, then SIDNode, then CBNode (capability.ts reads a row). */
+    /** Capability slots: every represented slot of every CNode, and the kernel's own (capability.ts reads a row). */
     slot: {
       rows: plan.slots.length,
       fields: {
         kind: below(kinds.length),
         /** Index of the object, in the list of its kind. */
         object: below(objects),
-        /** Frames: VM rights (frame.ts). */
-        rights: below(3),
-        /** Frames and page tables: where this capability says it is mapped. NONE when unmapped. */
-        vspace: optional(plan.vspaces.length),
+        /** Frames: VM rights (frame.ts). Endpoints, notifications and replies: the rights word. */
+        rights: rightsDomain(plan),
+        /** Frames and page tables: the address space where this capability says it is mapped. NONE when unmapped. */
+        asid,
         address: below(plan.addresses.length),
         /** CNodes: index of the guard. */
         guard: below(plan.guards.length),
-        /** Untyped: pages handed out so far. */
+        /** Endpoints and notifications: index of the badge. */
+        badge: below(plan.badges.length),
+        /** Untyped: units handed out so far. */
         watermark: below(most + 1),
         /** The slot this capability was derived from: the derivation tree (cspace.ts). */
         parent: optional(plan.slots.length),
@@ -33,13 +39,39 @@ export const kernelShape = (plan: Plan) => {
     /** Page-table entries, by position in the VSpace's tree: what the kernel believes its tables say. */
     entry: { rows: plan.entries.length, fields: { kind: below(3), page: below(Math.max(1, pages)), rights: below(3) } },
     sid: { rows: plan.sids.length, fields: { issued: flag } },
-    cb: { rows: plan.cbs.length, fields: { issued: flag } },
-    /** `live`: the ASID still names this VSpace (seL4: findVSpaceForASID succeeds). */
-    vspace: { rows: plan.vspaces.length, fields: { live: flag } },
+    /** `asid` is the entry of smmuStateCBAsidTable, where a profile keeps one; NONE otherwise. */
+    cb: { rows: plan.cbs.length, fields: { issued: flag, asid: plan.bankCounts > 1 ? asid : below(1) } },
+    /** The ASID that the VSpace was given; NONE before that (VSIsMapped). It may be stale: see `asid`. */
+    vspace: { rows: plan.vspaces.length, fields: { asid } },
+    /** The VSpace that an ASID names now, and how many banks use it (`bind_cb`), where a profile counts. */
+    asid: { rows: plan.asids.length, fields: { vspace: optional(plan.vspaces.length), banks: below(plan.bankCounts) } },
+    /** Where ASID pools stand in the table of pools (armKSASIDTable); NONE when they don't. */
+    asidPool: { rows: plan.asidPools.length, fields: { high: optional(ASID_POOLS) } },
+    thread: { rows: plan.threads.length, fields: { state: below(8) } },
     /** Interned values of the machine: table memory with registers, and the may-cache set. The kernel never reads them. */
     machine: { rows: 1, fields: { image: interned, cache: interned } },
   } as const;
 };
+
+/** armKSASIDTable has 2^7 entries (seL4 structures_64.h asidHighBits). */
+export const ASID_POOLS = 128;
+/** A pool has 2^9 ASIDs (asidLowBits). */
+export const ASID_LOW_BITS = 9;
+
+const objectLists = (plan: Plan): readonly (readonly unknown[])[] => [
+  plan.pages,
+  plan.untypeds,
+  plan.cnodes,
+  plan.vspaces,
+  plan.sids,
+  plan.cbs,
+  plan.asidPools,
+  plan.endpoints,
+  plan.notifications,
+  plan.threads,
+  plan.vcpus,
+  plan.irqs,
+];
 
 export type KernelShape = ReturnType<typeof kernelShape>;
 export type KernelTables = Tables<KernelShape>;

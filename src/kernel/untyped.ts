@@ -1,16 +1,22 @@
 /** Untyped_Retype (seL4 src/object/untyped.c `decodeUntypedInvocation`, `invokeUntyped_Retype`). */
+import { NONE } from "../base/state.ts";
+import { type Pa, pa } from "../base/words.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, objectTypes, RETYPE_FAN_OUT_LIMIT, SLOT_BITS } from "../../specs/sel4/object.ts";
-import { CNODE, FRAME, NULL, PAGE_TABLE, READ_WRITE, UNTYPED } from "./capability.ts";
+import { CNODE, ENDPOINT, FRAME, NOTIFICATION, NULL, PAGE_TABLE, READ_WRITE, THREAD, UNTYPED, VCPU, VSPACE } from "./capability.ts";
 import { hasChildren, insertNew, slotNamed } from "./cspace.ts";
 import { invocation, refusal, type Request } from "./invocation.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import { lookupRefusals, type SlotAddress } from "./lookup.ts";
+import type { PlanUntyped } from "./plan.ts";
 
 const types = Object.values(objectTypes);
-const PAGE_BITS = 12n;
+const PAGE_BITS = 12;
 /** A CNode that fills one page. */
-export const PAGE_CNODE_RADIX = Number(PAGE_BITS) - SLOT_BITS;
+export const PAGE_CNODE_RADIX = PAGE_BITS - SLOT_BITS;
+
+/** Read, write, grant and grant reply. */
+const ALL_RIGHTS = 15;
 
 /** Bits of bytes of one object (objecttype.c `getObjectSize`). */
 const objectBits = (type: bigint, sizeBits: bigint): bigint => {
@@ -18,28 +24,48 @@ const objectBits = (type: bigint, sizeBits: bigint): bigint => {
   return type === objectTypes.untyped.number ? sizeBits : BigInt(types[Number(type)]!.sizeBits!);
 };
 
-/** What this model can make: one page each. */
-const kindMade = (type: bigint, sizeBits: bigint): number => {
-  if (type === objectTypes.smallPage.number) return FRAME;
-  if (type === objectTypes.pageTable.number) return PAGE_TABLE;
-  return type === objectTypes.cnode.number && sizeBits === BigInt(PAGE_CNODE_RADIX) ? CNODE : NULL;
+/** Kind of capability that each object type gives, by its number. */
+const kindOfType: Readonly<Record<keyof typeof objectTypes, number>> = {
+  untyped: UNTYPED,
+  tcb: THREAD,
+  endpoint: ENDPOINT,
+  notification: NOTIFICATION,
+  cnode: CNODE,
+  hugePage: FRAME,
+  vspace: VSPACE,
+  smallPage: FRAME,
+  largePage: FRAME,
+  pageTable: PAGE_TABLE,
+  vcpu: VCPU,
 };
+const kindMade = (type: bigint): number => kindOfType[Object.keys(objectTypes)[Number(type)] as keyof typeof objectTypes];
 
 /** node_depth 0 names the root itself; otherwise the CNode is looked up in it. */
 const node: SlotAddress = ({ caps, words }) => [caps[0]!, words[2]!, words[3]!];
 const nodeRow = (kernel: Kernel, request: Request): number => (request.words[3] === 0n ? request.caps[0]! : slotNamed(kernel, ...node(request)));
 const nodeSlots = (kernel: Kernel, request: Request) => kernel.plan.cnodes[kernel.tables.slot.at(nodeRow(kernel, request)).object]!;
-/** Rows of the destination window; -1 for a slot that the scope leaves out. */
+/** Rows of the destination window; NONE for a slot that the scope leaves out. */
 const windowRows = (kernel: Kernel, request: Request): number[] => {
-  const { firstRow, indices } = nodeSlots(kernel, request);
-  return Array.from({ length: Number(request.words[5]) }, (_, n) => {
-    const at = indices.indexOf(Number(request.words[4]) + n);
-    return at < 0 ? -1 : firstRow + at;
-  });
+  const cnode = kernel.tables.slot.at(nodeRow(kernel, request)).object;
+  return Array.from({ length: Number(request.words[5]) }, (_, n) => kernel.plan.slotRow(cnode, Number(request.words[4]) + n));
 };
-const freePages = (kernel: Kernel, row: number): number => {
-  const slot = kernel.tables.slot.at(row);
-  return kernel.plan.untypeds[slot.object]!.pages - (hasChildren(kernel, row) ? slot.watermark : 0);
+const untypedAt = (kernel: Kernel, row: number): PlanUntyped => kernel.plan.untypeds[kernel.tables.slot.at(row).object]!;
+/** Bytes handed out; none once there are no children. */
+const used = (kernel: Kernel, row: number): bigint => (hasChildren(kernel, row) ? BigInt(kernel.tables.slot.at(row).watermark) * untypedAt(kernel, row).unit : 0n);
+const freeBytes = (kernel: Kernel, row: number): bigint => untypedAt(kernel, row).size - used(kernel, row);
+
+/** Where each object goes: from the watermark on, aligned to its size. */
+const placesOf = (kernel: Kernel, { target, words }: Request): Pa[] => {
+  const { base } = untypedAt(kernel, target);
+  const size = 1n << objectBits(words[0]!, words[1]!);
+  const first = (base + used(kernel, target) + size - 1n) & -size;
+  return Array.from({ length: Number(words[5]) }, (_, n) => pa(first + BigInt(n) * size));
+};
+/** The objects, as indices in the list of their kind; NONE for one that the scope cannot represent. */
+const objectsOf = (kernel: Kernel, request: Request): number[] => {
+  const [type, sizeBits] = [request.words[0]!, request.words[1]!];
+  const { object } = kernel.tables.slot.at(request.target);
+  return placesOf(kernel, request).map((address) => kernel.plan.objectOf(kindMade(type), address, Number(objectBits(type, sizeBits)), object));
 };
 
 const nodeLookup = lookupRefusals("destination", node).map((lookup) => ({
@@ -83,33 +109,39 @@ export const Retype = invocation({
       return request.words[5]! > left ? [1n, left] : undefined;
     }),
     refusal("seL4_DeleteFirst", "a destination slot is not empty", (kernel, request) =>
-      windowRows(kernel, request).every((row) => row < 0 || kernel.tables.slot.at(row).kind === NULL) ? undefined : [],
+      windowRows(kernel, request).every((row) => row === NONE || kernel.tables.slot.at(row).kind === NULL) ? undefined : [],
     ),
     refusal("seL4_NotEnoughMemory", "the untyped has too little memory left", (kernel, request) => {
-      const free = BigInt(freePages(kernel, request.target)) << PAGE_BITS;
+      const free = freeBytes(kernel, request.target);
       return free >> objectBits(request.words[0]!, request.words[1]!) < request.words[5]! ? [free] : undefined;
     }),
-    refusal("seL4_InvalidArgument", "this model makes 4 KiB frames, page tables, and CNodes of 128 slots only", (_, { words }) =>
-      kindMade(words[0]!, words[1]!) === NULL ? [0n] : undefined,
+    refusal("seL4_InvalidArgument", "device memory becomes frames and untypeds only", (kernel, { target, words }) => {
+      const kind = kindMade(words[0]!);
+      return untypedAt(kernel, target).device && kind !== FRAME && kind !== UNTYPED ? [1n] : undefined;
+    }),
+    refusal("seL4_InvalidArgument", "a scaled state makes 4 KiB frames, page tables, and CNodes of 128 slots only", (kernel, request) =>
+      !kernel.plan.open && objectsOf(kernel, request).includes(NONE) ? [0n] : undefined,
     ),
     refusal("seL4_InvalidArgument", "a destination slot is outside the scope of this state", (kernel, request) =>
-      windowRows(kernel, request).includes(-1) ? [4n] : undefined,
+      windowRows(kernel, request).includes(NONE) ? [4n] : undefined,
     ),
   ],
   effect: (kernel, request) => {
-    const untyped = kernel.tables.slot.at(request.target);
-    const { firstPage, pages } = kernel.plan.untypeds[untyped.object]!;
-    if (!hasChildren(kernel, request.target)) {
-      // untyped.c `resetUntypedCap`: nothing is left of the earlier objects, and their contents go.
-      untyped.watermark = 0;
-      if (keeps(kernel, "retype-clears-memory")) kernel.emit(kernel.driver.clearMemory(firstPage, pages));
-    }
-    const kind = kindMade(request.words[0]!, request.words[1]!);
-    for (const row of windowRows(kernel, request)) {
-      const page = firstPage + untyped.watermark;
-      untyped.watermark += 1;
-      insertNew(kernel, request.target, row, kind, kind === CNODE ? kernel.plan.cnodes.findIndex((cnode) => cnode.page === page) : page);
-      if (kind === FRAME) kernel.tables.slot.at(row).rights = READ_WRITE;
+    const row = request.target;
+    const untyped = kernel.tables.slot.at(row);
+    const { base, size, unit, name, device } = untypedAt(kernel, row);
+    const places = placesOf(kernel, request);
+    const kind = kindMade(request.words[0]!);
+    const bits = objectBits(request.words[0]!, request.words[1]!);
+    const fresh = !hasChildren(kernel, row);
+    // untyped.c `resetUntypedCap`: nothing is left of the earlier objects, and their contents go.
+    if (fresh && !device && keeps(kernel, "retype-clears-memory")) kernel.emit(kernel.driver.clearMemory(base, size, name));
+    const objects = objectsOf(kernel, request);
+    untyped.watermark = Number((places.at(-1)! + (1n << bits) - base) / unit);
+    for (const [n, destination] of windowRows(kernel, request).entries()) {
+      insertNew(kernel, row, destination, kind, objects[n]!);
+      if (kind === FRAME) kernel.tables.slot.at(destination).rights = READ_WRITE;
+      if (kind === ENDPOINT || kind === NOTIFICATION) kernel.tables.slot.at(destination).rights = ALL_RIGHTS;
     }
   },
 });

@@ -8,7 +8,7 @@ import type { Step } from "../base/step.ts";
 import { PAGE_BYTES, pa } from "../base/words.ts";
 import { CB, CB_CONTROL, CNODE, FRAME, PAGE_TABLE, READ_ONLY, READ_WRITE, SID, SID_CONTROL, UNTYPED, VSPACE } from "../kernel/capability.ts";
 import { createDriver, type Driver } from "../kernel/driver.ts";
-import { addressIndex, canonicalAddress, entriesFor, type Guard, type Plan, type PlanCnode, rootGuard, type SlotPlace } from "../kernel/plan.ts";
+import { canonicalAddress, entriesFor, fixedPlan, type Guard, type Plan, type PlanCnode, rootGuard, type SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import { ENTRY_PAGE, ENTRY_TABLE, kernelShape, type KernelShape, type KernelTables } from "../kernel/state.ts";
 import { PAGE_CNODE_RADIX } from "../kernel/untyped.ts";
@@ -26,6 +26,8 @@ export interface Booted {
   readonly steps: readonly Step[];
 }
 
+const PAGE_BITS = 12;
+
 const untypedRegions = (layout: Layout): number[] => layout.regions.flatMap((region, index) => (region.kind === "untyped" ? [index] : []));
 
 /** Pages that are or may become objects, in physical order. */
@@ -42,7 +44,7 @@ const pagesOf = (layout: Layout): Plan["pages"] => {
     const { base, size } = layout.regions[region]!;
     for (let at: bigint = base; at < base + size; at += PAGE_BYTES) named.set(at, { name: pageName(layout, region, at), untyped: index });
   }
-  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([address, page]) => ({ pa: pa(address), ...page }));
+  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([address, page]) => ({ pa: pa(address), bits: PAGE_BITS, device: false, ...page }));
 };
 const pageName = (layout: Layout, region: number, address: bigint): string => {
   const { name, base, size } = layout.regions[region]!;
@@ -74,14 +76,14 @@ const cnodesOf = ({ layout, newCnodeSlots }: Bootable, pages: Plan["pages"]): Pl
     firstRow += cnode.indices.length;
     return placed;
   };
-  const roots = layout.components.map(({ name, radix }, component) => place({ name, radix, page: NONE, ...represented(layout, component) }));
+  const roots = layout.components.map(({ name, radix }, component) => place({ name, radix, ...represented(layout, component) }));
   const slots = Array.from({ length: Math.min(newCnodeSlots, 2 ** PAGE_CNODE_RADIX) }, (_, index) => index);
-  const made = pages.flatMap(({ name, untyped }, page) => (untyped === NONE ? [] : [place({ name: `CNode at ${name}`, radix: PAGE_CNODE_RADIX, page, indices: slots, spare: slots })]));
+  const made = pages.flatMap(({ name, untyped, pa: address }) => (untyped === NONE ? [] : [place({ name: `CNode at ${name}`, radix: PAGE_CNODE_RADIX, address, indices: slots, spare: slots })]));
   return [...roots, ...made];
 };
 
 /** The plan of a layout: everything that does not change while its kernel runs. */
-export const planOf = (bootable: Bootable): Plan => {
+export const planOf = (bootable: Bootable, profile: Profile): Plan => {
   const { layout, freeAddresses } = bootable;
   const pages = pagesOf(layout);
   const cnodes = cnodesOf(bootable, pages);
@@ -92,23 +94,34 @@ export const planOf = (bootable: Bootable): Plan => {
     ...layout.cbs.map((_, cb): SlotPlace => ({ in: "cbNode", cb })),
   ];
   const pageAt = (address: bigint) => pages.findIndex((page) => page.pa === address);
-  return {
+  const firstNode = slots.length - layout.sids.length - layout.cbs.length;
+  return fixedPlan({
     smmus: layout.smmus.map(({ path, streamTable, log2Size }) => ({ path, streamTable, log2Size })),
     subjects: layout.components.map(({ name, trusted }, cnode) => ({ name, trusted, cnode })),
     cnodes,
     slots,
     guards: guardsOf(layout),
+    badges: [0n],
     pages,
     untypeds: untypedRegions(layout).map((region) => {
       const { name, base, size } = layout.regions[region]!;
-      return { name, firstPage: pageAt(base), pages: Number(size / PAGE_BYTES) };
+      return { name, base, size, unit: PAGE_BYTES, device: false };
     }),
-    vspaces: layout.vspaces.map(({ name, root, asid }) => ({ name, page: pageAt(root), asid })),
+    vspaces: layout.vspaces.map(({ name, root }) => ({ name, page: pageAt(root) })),
+    // Nobody holds a pool, so each VSpace keeps the ASID that it has from boot.
+    asids: layout.vspaces.map(({ asid }) => ({ number: asid })),
+    asidPools: [],
+    endpoints: [],
+    notifications: [],
+    threads: [],
+    vcpus: [],
+    irqs: [],
     addresses,
     ...entriesFor(layout.vspaces.length, addresses),
-    sids: layout.sids.map(({ name, smmu, sid }) => ({ name, smmu, sid })),
-    cbs: layout.cbs.map(({ name, smmu, number, vmid }) => ({ name, smmu, number, vmid })),
-  };
+    sids: layout.sids.map(({ name, smmu, sid }, index) => ({ name, smmu, sid, node: firstNode + index })),
+    cbs: layout.cbs.map(({ name, smmu, number, vmid }, index) => ({ name, smmu, number, vmid, node: firstNode + layout.sids.length + index })),
+    bankCounts: Math.max(1, profile.bankCounter),
+  });
 };
 
 /** Row of a component's slot. */
@@ -155,8 +168,8 @@ const fillSlots = (layout: Layout, plan: Plan, profile: Profile, tables: KernelT
       if (cap.kind === "sid") tables.sid.at(cap.sid).issued = 1;
       if (cap.kind === "cb") tables.cb.at(cap.cb).issued = 1;
       if (cap.kind === "frame") row.rights = cap.rights === "rw" ? READ_WRITE : READ_ONLY;
-      if ((cap.kind === "frame" || cap.kind === "pageTable") && cap.mapped !== undefined) row.vspace = cap.mapped.vspace;
-      if (cap.kind === "frame" && cap.mapped !== undefined) row.address = addressIndex(plan, cap.mapped.iova);
+      if ((cap.kind === "frame" || cap.kind === "pageTable") && cap.mapped !== undefined) row.asid = cap.mapped.vspace;
+      if (cap.kind === "frame" && cap.mapped !== undefined) row.address = plan.addressOf(cap.mapped.iova);
       if (cap.kind === "pageTable") row.address = tableAddress(plan, cap.mapped);
     }
 };
@@ -177,7 +190,8 @@ const buildTables = (layout: Layout, plan: Plan, driver: Driver, tables: KernelT
   const caps = layout.components.flatMap(({ slots }) => slots.map(({ cap }) => cap));
   const holder = new Map<string, number>();
   for (const [vspace, { page }] of plan.vspaces.entries()) {
-    tables.vspace.at(vspace).live = 1;
+    tables.vspace.at(vspace).asid = vspace;
+    tables.asid.at(vspace).vspace = vspace;
     holder.set(`${vspace} 0 0`, page);
   }
   const tableFor = (vspace: number, level: number, address: bigint) => holder.get(`${vspace} ${level} ${address >> BigInt(12 + 9 * (4 - level))}`) ?? impossible(`no level ${level} table for 0x${address.toString(16)}`);
@@ -195,7 +209,7 @@ const buildTables = (layout: Layout, plan: Plan, driver: Driver, tables: KernelT
   for (const cap of caps) {
     if (cap.kind !== "frame" || cap.mapped === undefined) continue;
     const { vspace, iova } = cap.mapped;
-    const row = plan.entryAt(vspace, 3, addressIndex(plan, iova));
+    const row = plan.entryAt(vspace, 3, plan.addressOf(iova));
     const entry = tables.entry.at(row);
     entry.kind = ENTRY_PAGE;
     entry.page = pageAt(cap.pa);
@@ -208,7 +222,7 @@ const buildTables = (layout: Layout, plan: Plan, driver: Driver, tables: KernelT
 /** The first state of a layout under a profile. */
 export const boot = (bootable: Bootable, profile: Profile): Booted => {
   const { layout } = bootable;
-  const plan = planOf(bootable);
+  const plan = planOf(bootable, profile);
   const shape = kernelShape(plan);
   const driver = createDriver(plan, profile);
   const state = mutableCopy(leastState(shape));

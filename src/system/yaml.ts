@@ -12,14 +12,17 @@ export interface Yaml {
   readonly places: Places;
 }
 
+/** What the keys of a document may be. */
+type Keys = "names" | "names and numbers";
+
 /** YAML beyond what a spec needs, each refused by name: it would change the meaning of keys or the cost of reading. */
-const unusualYaml = (document: Document.Parsed, places: Places, report: (diagnostic: Diagnostic) => void): void => {
+const unusualYaml = (document: Document.Parsed, places: Places, keys: Keys, report: (diagnostic: Diagnostic) => void): void => {
   const refuse = (node: Node | null | undefined, id: string, message: string, hint: string) =>
     report({ id, severity: "error", message, hint, place: places.span(node?.range?.[0] ?? 0, node?.range?.[1] ?? 1) });
   if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== "1.2") refuse(null, "yaml-version", "a spec is YAML 1.2", "remove the %YAML line");
   visit(document, (_key, node) => {
     if (isAlias(node)) refuse(node, "yaml-alias", "aliases (`*name`) are not accepted in a spec", "write the value out");
-    if (isPair(node) && !(isScalar(node.key) && typeof node.key.value === "string")) {
+    if (isPair(node) && !(isScalar(node.key) && (typeof node.key.value === "string" || (keys === "names and numbers" && typeof node.key.value === "number")))) {
       refuse(node.key as Node | null, "yaml-key", "a key must be a plain name", "quote it, or choose a name that starts with a small letter");
     }
   });
@@ -38,7 +41,7 @@ const parse = (text: string, lines: LineCounter): Document.Parsed | undefined =>
 const DUPLICATE_HINT = "keep one; a region or component is described in one place";
 
 /** Repeated keys are all reported; of other faults only the first, since the parser guesses its way on from there. */
-const yamlProblems = (document: Document.Parsed, text: string, places: Places): readonly Diagnostic[] => {
+const yamlProblems = (document: Document.Parsed, text: string, places: Places, keys: Keys): readonly Diagnostic[] => {
   const problems = [...document.errors, ...document.warnings];
   const repeated = problems.filter(({ code }) => code === "DUPLICATE_KEY").map(({ pos: [start] }): Diagnostic => {
     const key = /^["']?([^\s:"',{}[\]]{1,64})/u.exec(text.slice(start, start + 80))?.[1] ?? "";
@@ -47,7 +50,7 @@ const yamlProblems = (document: Document.Parsed, text: string, places: Places): 
   const first = problems.filter(({ code }) => code !== "DUPLICATE_KEY").toSorted((a, b) => a.pos[0] - b.pos[0])[0];
   if (first === undefined) {
     const unusual: Diagnostic[] = [];
-    if (repeated.length === 0) unusualYaml(document, places, (diagnostic) => unusual.push(diagnostic));
+    if (repeated.length === 0) unusualYaml(document, places, keys, (diagnostic) => unusual.push(diagnostic));
     return [...repeated, ...unusual];
   }
   const tooDeep = /call stack/iu.test(first.message);
@@ -61,13 +64,13 @@ const tooLarge = (file: string, message: string): Checked<Yaml> => ({
 });
 
 /** Reads one YAML 1.2 document. `file` is only printed. */
-export const readYaml = (text: string, file: string): Checked<Yaml> => {
+export const readYaml = (text: string, file: string, keys: Keys = "names"): Checked<Yaml> => {
   if (text.length > SPEC_TEXT_LIMIT) return tooLarge(file, `the spec has ${text.length} characters; at most ${SPEC_TEXT_LIMIT} are read`);
   const lines = new LineCounter();
   const document = parse(text, lines);
   if (document === undefined) return tooLarge(file, "the spec is nested too deeply");
   const places = createPlaces(document.contents, text, file, lines);
-  const faults = yamlProblems(document, text, places);
+  const faults = yamlProblems(document, text, places, keys);
   if (hasError(faults)) return { value: undefined, diagnostics: sortByPlace(faults) };
   return { value: { content: document.toJS(), places }, diagnostics: [] };
 };

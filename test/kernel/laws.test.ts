@@ -140,7 +140,7 @@ describe("laws", () => {
           const held = (kind: string, object: number) => state.slot.some((slot) => kinds[slot.kind] === kind && slot.object === object);
           for (const [sid, { issued }] of state.sid.entries()) expect(issued === 1).toBe(held("sid", sid));
           for (const [cb, { issued }] of state.cb.entries()) expect(issued === 1).toBe(held("cb", cb));
-          for (const [vspace, { live }] of state.vspace.entries()) expect(live === 1).toBe(held("vspace", vspace));
+          for (const [vspace, { asid }] of state.vspace.entries()) expect(asid >= 0 && state.asid[asid]!.vspace === vspace).toBe(held("vspace", vspace));
         });
       }),
       { numRuns: 60 },
@@ -149,7 +149,7 @@ describe("laws", () => {
 
   it("equal decisions give identical step objects", () => {
     const { driver } = systems[0]!;
-    expect(driver.routeStream(0, 0, 0)).toBe(driver.routeStream(0, 0, 0));
+    expect(driver.bindStream(0, 0, 0)).toBe(driver.bindStream(0, 0, 0));
     expect(driver.invalidateIpa(0, 0, true)).toBe(driver.invalidateIpa(0, 0, true));
     expect(driver.invalidateIpa(0, 0, true)).not.toBe(driver.invalidateIpa(0, 0, false));
   });
