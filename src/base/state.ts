@@ -99,7 +99,9 @@ export const mutableCopy = <S extends Shape>(state: Plain<S>): Plain<S> => struc
 
 /** Run a recipe by immer: the given state is untouched, the answer shares what did not change. */
 export const change = <S extends Shape>(state: Plain<S>, recipe: (tables: Tables<S>) => void): Plain<S> =>
-  produce(state, (draft) => recipe(viewOf(draft as Plain<S>)));
+  produce(state, (draft) => {
+    recipe(viewOf(draft as Plain<S>));
+  });
 
 /** Where one field of a row lies in the packed state: word offset in the row, shift, mask before shifting. */
 interface Place {

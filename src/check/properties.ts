@@ -6,7 +6,7 @@ import { NONE } from "../base/state.ts";
 import type { Access } from "../base/transaction.ts";
 import { hex, PAGE_BYTES, pageOf } from "../base/words.ts";
 import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
-import { CNODE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from "../kernel/capability.ts";
+import { CNODE, CNODE_ZOMBIE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from "../kernel/capability.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { tableAt } from "../kernel/vspace.ts";
 import { ENTRY_PAGE } from "../kernel/state.ts";
@@ -224,7 +224,7 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: MachineRun): 
     if (slot.some(({ kind, object }) => kind === FRAME && object === page)) return FRAME;
     if (slot.some(({ kind, object }) => kind === PAGE_TABLE && object === page)) return PAGE_TABLE;
     if (slot.some(({ kind, object }) => kind === VSPACE && kernel.plan.vspaces[object]!.page === page)) return VSPACE;
-    return slot.some(({ kind, object }) => kind === CNODE && kernel.plan.cnodes[object]!.address === kernel.plan.pages[page]!.pa) ? CNODE : NULL;
+    return slot.some(({ kind, object }) => (kind === CNODE || kind === CNODE_ZOMBIE) && kernel.plan.cnodes[object]!.address === kernel.plan.pages[page]!.pa) ? CNODE : NULL;
   };
   return (machine) => {
     const reach = machineRun.reach(machine);

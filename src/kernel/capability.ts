@@ -27,6 +27,8 @@ export const kinds = [
   "irqHandler",
   "vcpu",
   "domain",
+  "cnodeZombie",
+  "threadZombie",
 ] as const;
 export type Kind = (typeof kinds)[number];
 
@@ -50,6 +52,9 @@ export const IRQ_CONTROL = 16;
 export const IRQ_HANDLER = 17;
 export const VCPU = 18;
 export const DOMAIN = 19;
+/** What is left of a CNode or thread whose slots are not all gone (deletion.ts). */
+export const CNODE_ZOMBIE = 20;
+export const THREAD_ZOMBIE = 21;
 
 /** VM rights of a frame; a stage-2 leaf's S2AP is 0, 3 or 1 for them (vspace.c `APFromVMRights`, hypervisor). */
 export const KERNEL_ONLY = 0;

@@ -80,3 +80,36 @@ export const TLBInvalidate = invocation({
   refusals: [unassigned],
   effect: (kernel, { target }) => kernel.emit(kernel.driver.invalidateBank(kernel.tables.slot.at(target).object)),
 });
+
+export const TLBInvalidateAll = invocation({
+  label: "ARMCBTLBInvalidateAll",
+  object: CB_CONTROL,
+  says: "Drop every translation that any SMMU has cached.",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: (kernel) => kernel.emit(kernel.driver.invalidateAll()),
+});
+
+/** smmu.c `decodeARMCBInvocation`, ARMCBGetFault: fault status and address of the bank. As with GetFault, none is recorded here. */
+export const CBGetFault = invocation({
+  label: "ARMCBGetFault",
+  object: CB,
+  says: "Read the bank's fault status and address.",
+  unexplored: "it changes nothing",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: () => [0n, 0n],
+});
+
+export const CBClearFault = invocation({
+  label: "ARMCBClearFault",
+  object: CB,
+  says: "Clear the bank's fault status.",
+  unexplored: "it changes nothing that a device can tell",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: () => {},
+});

@@ -8,7 +8,7 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { CB, clearSlot, CNODE, copyCapability, ENDPOINT, NOTIFICATION, sameObject, SID, UNTYPED } from "./capability.ts";
+import { ASID_POOL, CB, clearSlot, CNODE, copyCapability, ENDPOINT, NOTIFICATION, sameObject, SID, UNTYPED } from "./capability.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanUntyped } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
@@ -109,8 +109,9 @@ export const insertNew = (kernel: Kernel, parent: number, dest: number, kind: nu
   to.kind = kind;
   to.object = object;
   to.parent = parent;
-  // Retype marks what it makes revocable; an issued SID or CB is revocable by deviation (c) of design D7.
-  to.revocable = kind === SID || kind === CB ? Number(kernel.profile.issuedRevocable) : 1;
+  // Retype marks what it makes revocable; a pool is inserted like a copy, which never is. An issued SID or CB is
+  // revocable by deviation (c) of design D7.
+  to.revocable = kind === SID || kind === CB ? Number(kernel.profile.issuedRevocable) : Number(kind !== ASID_POOL);
 };
 
 /** cnode.c `cteMove`: the capability keeps its place in the tree, and its children follow it. */
@@ -126,6 +127,36 @@ export const move = (kernel: Kernel, source: number, dest: number): void => {
     if (child.parent === source) child.parent = dest;
   });
 };
+
+/** cnode.c `cteSwap`: both capabilities keep their places in the tree, and their children follow them. */
+export const swap = (kernel: Kernel, one: number, other: number): void => {
+  const { slot } = kernel.tables;
+  const row = slot.at(other);
+  const kept = plainCopy(row);
+  copyNode(slot.at(one), row);
+  copyNode(kept, slot.at(one));
+  slot.forEach((child) => {
+    if (child.parent === one) child.parent = other;
+    else if (child.parent === other) child.parent = one;
+  });
+};
+const copyNode = (from: SlotRow, to: SlotRow): void => {
+  copyCapability(from, to);
+  to.parent = from.parent;
+  to.revocable = from.revocable;
+};
+const plainCopy = (row: SlotRow): SlotRow => ({
+  kind: row.kind,
+  object: row.object,
+  rights: row.rights,
+  asid: row.asid,
+  address: row.address,
+  guard: row.guard,
+  badge: row.badge,
+  watermark: row.watermark,
+  parent: row.parent,
+  revocable: row.revocable,
+});
 
 /** cnode.c `emptySlot`: children become children of the parent. */
 export const emptySlot = (kernel: Kernel, row: number): void => {

@@ -5,8 +5,8 @@
 import { impossible } from "../base/diagnostic.ts";
 import { NONE } from "../base/state.ts";
 import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } from "./binding.ts";
-import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, DOMAIN, FRAME, IRQ_CONTROL, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
-import { emptySlot, hasChildren, isDescendant, isFinal } from "./cspace.ts";
+import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, FRAME, IRQ_CONTROL, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VSPACE } from "./capability.ts";
+import { emptySlot, hasChildren, isDescendant, isFinal, swap } from "./cspace.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import type { SlotPlace } from "./plan.ts";
 import { ASID_LOW_BITS, type SlotRow } from "./state.ts";
@@ -23,8 +23,6 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
       return asid === NONE ? undefined : unmapPage(kernel, asid, address, object, "frame-delete-invalidates");
     case PAGE_TABLE:
       return final && asid !== NONE ? unmapTable(kernel, asid, address, object) : undefined;
-    case CNODE:
-      return final ? deleteContents(kernel, object) : undefined;
     case SID:
       if (!final) return;
       deleteSlot(kernel, sidNode(kernel, object));
@@ -42,6 +40,7 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
       return final ? clearVspace(kernel, object) : undefined;
     case ASID_POOL:
       return final ? deletePool(kernel, object) : undefined;
+    case CNODE:
     case UNTYPED:
     case SID_CONTROL:
     case CB_CONTROL:
@@ -75,24 +74,58 @@ const deletePool = (kernel: Kernel, pool: number): void => {
   asidPool.at(pool).high = NONE;
 };
 
-const deleteContents = (kernel: Kernel, cnode: number): void =>
+/** Rows of the slots of a CNode or a thread, the first slot first. */
+const slotsOf = (kernel: Kernel, kind: number, object: number): number[] => {
+  const inCnode = kind === CNODE || kind === CNODE_ZOMBIE;
+  const rows: number[] = [];
   kernel.tables.slot.forEach((_, row) => {
     const place = kernel.plan.slots[row]!;
-    if (place.in === "cnode" && place.cnode === cnode) deleteSlot(kernel, row);
+    if (inCnode ? place.in === "cnode" && place.cnode === object : place.in === "thread" && place.thread === object) rows.push(row);
   });
+  const index = (row: number): number => (kernel.plan.slots[row] as { readonly index: number }).index;
+  return rows.toSorted((a, b) => index(a) - index(b));
+};
+
+/** What an object with slots leaves while they are not all gone: seL4's zombie capability. */
+const zombieOf = (kind: number): number => (kind === THREAD || kind === THREAD_ZOMBIE ? THREAD_ZOMBIE : CNODE_ZOMBIE);
+
+/**
+ * The last capability to a CNode or thread goes. At top level its slots are deleted from the last to the first. Where it
+ * stands in a slot of an object that is being deleted itself, seL4 goes no deeper: the capability changes places with the
+ * object's own first slot, where it stays as a zombie with the other slots full, until their untyped is revoked; what
+ * was in the first slot goes (cnode.c `reduceZombie`, `capSwapForDelete`).
+ */
+const deleteWithSlots = (kernel: Kernel, row: number, exposed: boolean): void => {
+  const { slot } = kernel.tables;
+  const { kind, object } = slot.at(row);
+  const first = kind === CNODE || kind === CNODE_ZOMBIE ? kernel.plan.slotRow(object, 0) : kernel.plan.threadSlot(object, 0);
+  if (exposed || first === NONE) {
+    emptySlot(kernel, row);
+    for (const at of slotsOf(kernel, kind, object).toReversed()) deleteSlot(kernel, at, false);
+    return;
+  }
+  if (first !== row) swap(kernel, first, row);
+  slot.at(first).kind = zombieOf(kind);
+  if (first !== row) deleteSlot(kernel, row, false);
+};
 
 /**
  * cnode.c `cteDelete`. The slot is emptied before the object is finalised, so that a CNode that holds a capability to
- * itself ends; seL4 reaches the same state by way of a zombie.
+ * itself ends. `exposed` is false for the slots of an object that is being deleted.
  */
-export const deleteSlot = (kernel: Kernel, row: number): void => {
+export const deleteSlot = (kernel: Kernel, row: number, exposed = true): void => {
   const slot = kernel.tables.slot.at(row);
   if (slot.kind === NULL) return;
   const final = isFinal(kernel, row);
   const { kind, object, asid, address, rights } = slot;
+  if (final && HAS_SLOTS.has(kind)) {
+    if (kind === THREAD) finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
+    return deleteWithSlots(kernel, row, exposed);
+  }
   emptySlot(kernel, row);
   finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
 };
+const HAS_SLOTS = new Set([CNODE, THREAD, CNODE_ZOMBIE, THREAD_ZOMBIE]);
 
 /** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */
 export const revoke = (kernel: Kernel, row: number): void => {

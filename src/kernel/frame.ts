@@ -87,6 +87,7 @@ export const PageGetAddress = invocation({
   label: "ARMPageGetAddress",
   object: FRAME,
   says: "Say where the frame lies in physical memory.",
+  unexplored: "it changes nothing",
   caps: [],
   words: [],
   refusals: [],

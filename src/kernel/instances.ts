@@ -10,10 +10,10 @@
  * CNode inside a CNode are not named (so Retype's node_depth is 0), and rights words 0 and 1, which map without access.
  */
 import { objectTypes, USER_TOP } from "../../specs/sel4/object.ts";
-import { CB, CNODE, NULL, VSPACE } from "./capability.ts";
+import { CB, CNODE, NULL, UNTYPED, VSPACE } from "./capability.ts";
 import { guardWord } from "./cnode.ts";
 import type { CapClass, Invocation, Request, WordArgument, WordClass } from "./invocation.ts";
-import { invocationsOf } from "./invocations.ts";
+import { exploredOn } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanCnode } from "./plan.ts";
 import { resourceWord } from "./issue.ts";
@@ -91,7 +91,7 @@ const retypeWords = (kernel: Kernel, root: number): Choices => {
   return { good: spare === undefined ? [] : sized.map(([type, size]) => words(type, size)), odd: spare === undefined ? [...odd, words(7n, 0n)] : odd };
 };
 
-const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE };
+const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE, untyped: UNTYPED };
 
 /** Slots of a subject's root CNode to pass as an extra capability: all of the right kind, one wrong, one empty. */
 const capChoices = (kernel: Kernel, cnode: PlanCnode, of: CapClass): { good: number[]; odd: number[] } => {
@@ -187,7 +187,7 @@ export const forEachInstance = (kernel: Kernel, subjects: readonly number[], vis
     const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
     for (let position = 0; position < cnode.indices.length; position++) {
       const target = cnode.firstRow + position;
-      for (const definition of invocationsOf(kernel.tables.slot.at(target).kind))
+      for (const definition of exploredOn(kernel.tables.slot.at(target).kind))
         forRequests(kernel, definition, target, cnode, (request) => visit(subject, definition, request));
     }
   }

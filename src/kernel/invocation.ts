@@ -31,7 +31,7 @@ export type WordArgument =
   /** Retype's destination: node_index, node_depth, node_offset. */
   | { readonly name: string; readonly of: "window"; readonly root: number };
 
-export type CapClass = "cnode" | "cb" | "vspace";
+export type CapClass = "cnode" | "cb" | "vspace" | "untyped";
 
 export interface Invocation {
   /** seL4's invocation label. */
@@ -39,6 +39,8 @@ export interface Invocation {
   /** The kind of capability it is invoked on (capability.ts). */
   readonly object: number;
   readonly says: string;
+  /** Why the checker does not try it; absent for what it tries. */
+  readonly unexplored?: string;
   readonly caps: readonly { readonly name: string; readonly of: CapClass }[];
   readonly words: readonly WordArgument[];
   readonly refusals: readonly Refusal[];

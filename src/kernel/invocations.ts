@@ -1,11 +1,14 @@
 /** Every invocation, in declared order: the order of enumeration, of the manual, and of "least" among equal traces. */
-import { AssignVspace, GetCB, TLBInvalidate, UnassignVspace } from "./contextBank.ts";
-import { Copy, Delete, Mint, Move, Revoke } from "./cnode.ts";
-import { PageMap, PageUnmap } from "./frame.ts";
+import { MakePool, PoolAssign } from "./asid.ts";
+import { pageMaintenance, vspaceMaintenance } from "./cacheMaintenance.ts";
+import { AssignVspace, CBClearFault, CBGetFault, GetCB, TLBInvalidate, TLBInvalidateAll, UnassignVspace } from "./contextBank.ts";
+import { Copy, Delete, Mint, Move, Mutate, Revoke, Rotate } from "./cnode.ts";
+import { kinds } from "./capability.ts";
+import { PageGetAddress, PageMap, PageUnmap } from "./frame.ts";
 import type { Invocation, Refusal, Request } from "./invocation.ts";
 import type { Kernel } from "./kernel.ts";
 import { PageTableMap, PageTableUnmap } from "./pageTable.ts";
-import { BindCB, GetSID, UnbindCB } from "./sid.ts";
+import { BindCB, ClearFault, GetFault, GetSID, UnbindCB } from "./sid.ts";
 import { Retype } from "./untyped.ts";
 
 export const invocations: readonly Invocation[] = [
@@ -26,11 +29,27 @@ export const invocations: readonly Invocation[] = [
   AssignVspace,
   UnassignVspace,
   TLBInvalidate,
+  Mutate,
+  Rotate,
+  PageGetAddress,
+  ...pageMaintenance,
+  ...vspaceMaintenance,
+  MakePool,
+  PoolAssign,
+  GetFault,
+  ClearFault,
+  TLBInvalidateAll,
+  CBGetFault,
+  CBClearFault,
 ];
 
 /** What may be invoked on a capability of each kind. */
 export const invocationsOf = (kind: number): readonly Invocation[] => byKind[kind] ?? [];
-const byKind = Array.from({ length: 16 }, (_, kind) => invocations.filter(({ object }) => object === kind));
+const byKind = Array.from({ length: kinds.length }, (_, kind) => invocations.filter(({ object }) => object === kind));
+
+/** Those of them that the checker tries: the others say why not. */
+export const exploredOn = (kind: number): readonly Invocation[] => exploredByKind[kind] ?? [];
+const exploredByKind = byKind.map((definitions) => definitions.filter(({ unexplored }) => unexplored === undefined));
 
 /** The first refusal that holds, in seL4's order. */
 export const refusedBy = (kernel: Kernel, definition: Invocation, request: Request): { readonly index: number; readonly refusal: Refusal; readonly words: readonly bigint[] } | undefined => {

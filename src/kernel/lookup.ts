@@ -9,17 +9,17 @@ import { type Refusal, refusal, type Request } from "./invocation.ts";
 export type SlotAddress = (request: Request) => readonly [root: number, index: bigint, depth: bigint];
 
 /** In order: the root is no CNode, the depth is out of range, the address does not resolve, bits are left over. */
-export const lookupRefusals = (which: "source" | "destination", address: SlotAddress): Refusal[] => {
+export const lookupRefusals = (which: "source" | "destination", address: SlotAddress, name: string = which): Refusal[] => {
   const source = which === "source" ? 1n : 0n;
   return [
-    refusal("seL4_FailedLookup", `the ${which} root is no CNode`, (kernel, request) =>
+    refusal("seL4_FailedLookup", `the ${name} root is no CNode`, (kernel, request) =>
       kernel.tables.slot.at(address(request)[0]).kind === CNODE ? undefined : [source, lookupFaults.invalidRoot],
     ),
-    refusal("seL4_RangeError", `the ${which} depth is not 1 to 64`, (_, request) => {
+    refusal("seL4_RangeError", `the ${name} depth is not 1 to 64`, (_, request) => {
       const depth = address(request)[2];
       return depth < 1n || depth > BigInt(WORD_BITS) ? [1n, BigInt(WORD_BITS)] : undefined;
     }),
-    refusal("seL4_FailedLookup", `the ${which} address names no slot`, (kernel, request) => {
+    refusal("seL4_FailedLookup", `the ${name} address names no slot`, (kernel, request) => {
       const [root, index, depth] = address(request);
       const found = resolve(kernel, root, index, Number(depth));
       if (found.fault !== undefined) return [source, ...found.fault];

@@ -65,3 +65,29 @@ export const UnbindCB = invocation({
   ],
   effect: (kernel, { target }) => deleteSlot(kernel, sidNode(kernel, kernel.tables.slot.at(target).object)),
 });
+
+/**
+ * What the SMMU recorded: sGFSR and the two syndromes (smmu.c `decodeARMSIDControlInvocation`). A kernel does not see
+ * devices act, so nothing is recorded here; the answer is what a driver reads from an SMMU without a fault.
+ */
+export const GetFault = invocation({
+  label: "ARMSIDGetFault",
+  object: SID_CONTROL,
+  says: "Read the SMMU's global fault status and syndrome.",
+  unexplored: "it changes nothing",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: () => [0n, 0n, 0n],
+});
+
+export const ClearFault = invocation({
+  label: "ARMSIDClearFault",
+  object: SID_CONTROL,
+  says: "Clear the SMMU's global fault status.",
+  unexplored: "it changes nothing that a device can tell",
+  caps: [],
+  words: [],
+  refusals: [],
+  effect: () => {},
+});
