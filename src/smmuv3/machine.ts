@@ -8,7 +8,7 @@
 import type { Step } from "../base/step.ts";
 import { createImages, type Image } from "./image.ts";
 import { illegalCommand, keepAfter } from "./invalidate.ts";
-import { close, createMayCaches, holdStreamTable, keepOverwritten, type MayCache, releaseStreamTable, type SteFetch } from "./mayCache.ts";
+import { type Cached, close, createMayCaches, holdStreamTable, keepOverwritten, type MayCache, releaseStreamTable, type SteFetch } from "./mayCache.ts";
 import type { MachineState, Smmu } from "./machineState.ts";
 import { type Reach, reachOf } from "./reach.ts";
 import { type Identification, type RegisterFile, registersKey, resetRegisters, type Settings, settingsOf, writeRegister } from "./registers.ts";
@@ -79,7 +79,7 @@ export const createMachine = (options: MachineOptions): MachineRun => {
 
   const intern = (image: Image, smmus: readonly Smmu[]): MachineState => {
     const imageId = imageIds(`${image.id}/${smmus.map(({ registers }) => fileOf(registers).id).join("/")}`);
-    const cacheId = cacheIds(smmus.map(({ cache, early, pending, wedged }) => `${cache.id} ${early?.id ?? ""} ${pending.join(" ")} ${wedged ?? ""}`).join("/"));
+    const cacheId = cacheIds(smmus.map(({ cache, pending, wedged }) => `${cache.id} ${pending.map(({ words, early }) => `${words.join(" ")} ${early.id}`).join(" ")} ${wedged ?? ""}`).join("/"));
     let row = byIds.get(imageId);
     if (row === undefined) byIds.set(imageId, (row = new Map()));
     let state = row.get(cacheId);
@@ -98,17 +98,14 @@ export const createMachine = (options: MachineOptions): MachineRun => {
     const close1 = (smmu: Smmu): Smmu => ({
       ...smmu,
       cache: closeOne(image, smmu, smmu.cache),
-      ...(smmu.early === undefined ? {} : { early: closeOne(image, smmu, smmu.early) }),
+      pending: smmu.pending.map(({ words, early }) => ({ words, early: closeOne(image, smmu, early) })),
     });
     return intern(image, smmus.map(close1));
   };
-  /** The same change to both sets of an SMMU. */
+  /** The same change to every set of an SMMU. */
   const changeCaches = (smmu: Smmu, change: (cache: MayCache) => MayCache): Smmu =>
-    options.cacheMode === "none" ? smmu : { ...smmu, cache: change(smmu.cache), ...(smmu.early === undefined ? {} : { early: change(smmu.early) }) };
-  const without = (cache: MayCache, smmu: Smmu, commands: Smmu["pending"]): MayCache => {
-    const keeps = commands.map((words) => keepAfter(words, smmu.settings));
-    return caches.of([...cache.entries.values()].filter((entry) => keeps.every((keep) => keep(entry))));
-  };
+    options.cacheMode === "none" ? smmu : { ...smmu, cache: change(smmu.cache), pending: smmu.pending.map(({ words, early }) => ({ words, early: change(early) })) };
+  const without = (cache: MayCache, smmu: Smmu, words: readonly [bigint, bigint]): MayCache => caches.of([...cache.entries.values()].filter(keepAfter(words, smmu.settings)));
 
   const written = ({ image, smmus }: MachineState, after: Image, from: bigint, end: bigint): MachineState =>
     closed(after, smmus.map((smmu) => changeCaches(smmu, (cache) => keepOverwritten(caches, cache, smmu.settings, image, after, from, end, fetch))));
@@ -116,13 +113,17 @@ export const createMachine = (options: MachineOptions): MachineRun => {
     if (smmu.wedged !== undefined) return smmu;
     const why = illegalCommand(words, smmu.settings);
     if (why !== undefined) return { ...smmu, wedged: why };
-    return { ...smmu, pending: [...smmu.pending, words], early: without(smmu.early ?? smmu.cache, smmu, [words]) };
+    return { ...smmu, pending: [...smmu.pending, { words, early: without(smmu.cache, smmu, words) }] };
   };
+  /**
+   * Every pending command took effect at some moment between its issue and now, in any order: what it names is still there
+   * if it may have been fetched since it was issued, by way of what the other commands had not removed yet.
+   */
   const complete = (smmu: Smmu): Smmu => {
-    if (smmu.wedged !== undefined || smmu.early === undefined) return smmu;
-    const { early, ...rest } = smmu;
-    const untouched = without(smmu.cache, smmu, smmu.pending);
-    return { ...rest, cache: caches.of([...early.entries.values(), ...untouched.entries.values()]), pending: [] };
+    if (smmu.wedged !== undefined || smmu.pending.length === 0) return smmu;
+    const done = smmu.pending.map(({ words, early }) => ({ keep: keepAfter(words, smmu.settings), early }));
+    const survives = ([key, entry]: readonly [string, Cached]): boolean => done.every(({ keep, early }) => keep(entry) || early.entries.has(key));
+    return { ...smmu, cache: caches.of([...smmu.cache.entries].filter(survives).map(([, entry]) => entry)), pending: [] };
   };
   const write = (image: Image, smmu: Smmu, offset: number, value: bigint, size: 4 | 8): Smmu => {
     const { registers, settings } = fileOf(writeRegister(smmu.registers, offset, value, size));

@@ -3,18 +3,22 @@ import type { Image } from "./image.ts";
 import type { MayCache } from "./mayCache.ts";
 import type { RegisterFile, Settings } from "./registers.ts";
 
+/** A command between its issue and the SYNC that completes it. */
+export interface Pending {
+  readonly words: readonly [bigint, bigint];
+  /**
+   * What may be kept of what the command names if it took effect the moment it was issued: only what was fetched again
+   * since then.
+   */
+  readonly early: MayCache;
+}
 /** One SMMU's part of a machine state. */
 export interface Smmu {
   readonly registers: RegisterFile;
   readonly settings: Settings;
   readonly cache: MayCache;
   /** Commands issued since the last SYNC. */
-  readonly pending: readonly (readonly [bigint, bigint])[];
-  /**
-   * While commands are pending: the set if each took effect the moment it was issued. What was fetched again since then
-   * survives the SYNC, because the command may have come first.
-   */
-  readonly early?: MayCache;
+  readonly pending: readonly Pending[];
   /** Why the command queue stopped, if it did: nothing further is consumed. */
   readonly wedged?: string;
 }

@@ -77,9 +77,9 @@ const unrecorded = (result: Translation): Translation => {
 
 export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, history: History): MayOutcome[] => {
   let kit: Kit = kitOf([]);
-  /** The kit if each command since the last SYNC took effect the moment it was given. */
-  let early: Kit | undefined;
-  const pending: Leaves[] = [];
+  /** Each command since the last SYNC: what it leaves, and the kit if it took effect the moment it was given, and no other did. */
+  const pending: { readonly leaves: Leaves; readonly early: Kit }[] = [];
+  const kits = (): Kit[] => [kit, ...pending.map(({ early }) => early)];
   /** Structures that were fetched, and the words they had last. */
   const structures = new Map<string, { readonly structure: Structure; readonly addr: bigint; words: readonly bigint[] }>();
   let settings = settingsOf(registers, quirks);
@@ -100,14 +100,13 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
     execute: (words, now) => {
       if (nameOf(words) === "SYNC") return complete();
       const leaves = leavesAfter(words, now);
-      pending.push(leaves);
-      early = kitOf([...(early ?? kit).entries.values()].filter(leaves));
+      pending.push({ leaves, early: kitOf([...kit.entries.values()].filter(leaves)) });
       return undefined;
     },
   };
+  /** What a command names is still there if it may have been fetched since the command was given. */
   const complete = (): void => {
-    if (early !== undefined) kit = kitOf([...early.entries.values(), ...[...kit.entries.values()].filter((entry) => pending.every((leaves) => leaves(entry)))]);
-    early = undefined;
+    kit = kitOf([...kit.entries].filter(([key, entry]) => pending.every(({ leaves, early }) => leaves(entry) || early.entries.has(key))).map(([, entry]) => entry));
     pending.length = 0;
   };
   const device = createDevice({ registers, read: memory, quirks, caches: hooks });
@@ -169,7 +168,7 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
       const now = readWords(device.read, addr, before.length);
       if (now === undefined || now.join(",") === before.join(",")) continue;
       const [first, last] = streamsOf(structure, settings);
-      for (const target of early === undefined ? [kit] : [kit, early]) {
+      for (const target of kits()) {
         const kept = wordsIn(target, structure).flatMap((entry) => (entry.addr === addr ? [entry.words] : []));
         for (const words of mixtures(kept, before, now)) addTo(target, { kind: "words", structure, first, last, addr, words });
       }
@@ -178,8 +177,7 @@ export const playMay = ({ registers, read: memory, quirks = {} }: MayOptions, hi
   };
   const fill = (changed: readonly Probe[] = [...probes.values()]): void => {
     if (!settings.enabled) return;
-    saturate(kit, changed);
-    if (early !== undefined) saturate(early, changed);
+    for (const target of kits()) saturate(target, changed);
   };
 
   const outcomesOf = (transaction: Transaction): MayOutcome => {
