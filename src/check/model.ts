@@ -12,16 +12,15 @@ import type { Invocation, Request } from "../kernel/invocation.ts";
 import { invocations, refusedBy } from "../kernel/invocations.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelShape } from "../kernel/state.ts";
-import { createMachine, type MachineRun } from "../smmuv3/machine.ts";
-import type { MachineState } from "../smmuv3/machineState.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
+import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { type Property, type View, viewer } from "./properties.ts";
 
 export interface Model extends Explorable {
   readonly booted: Booted;
-  readonly machine: MachineRun;
+  readonly machine: Machine;
   readonly packed: Packed<KernelShape>;
   /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
   readonly kernel: Kernel;
@@ -42,7 +41,7 @@ export interface Model extends Explorable {
 export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may"): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
-  const machine = createMachine({ smmus: plan.smmus.map(() => ({})), cacheMode, steFetch: "torn" });
+  const machine = machineOf(profile, plan, cacheMode);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations);

@@ -10,12 +10,10 @@ import { CNODE, CNODE_ZOMBIE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, 
 import type { Kernel } from "../kernel/kernel.ts";
 import { tableAt } from "../kernel/vspace.ts";
 import { ENTRY_PAGE } from "../kernel/state.ts";
-import type { MachineRun } from "../smmuv3/machine.ts";
-import type { MachineState } from "../smmuv3/machineState.ts";
-import type { Reach, ReachStream, Target, Via } from "../smmuv3/reach.ts";
 import type { Booted } from "../system/boot.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import { authorityOf, regionAt } from "./authority.ts";
+import type { Machine, MachineState, Reach, ReachStream, Target, Via } from "./machine.ts";
 
 /** What is wrong in a state, and the transaction that shows it. */
 export interface Violation {
@@ -181,10 +179,13 @@ const believed = (kernel: Kernel, sid: number): string[] => {
   }
   return lines;
 };
+const LARGEST_LEAF = 1n << 30n;
 const walked = (stream: ReachStream | undefined): string[] =>
   (stream?.targets ?? []).flatMap((target) => {
     const lines: string[] = [];
     const rights = `${target.read ? "r" : ""}${target.write ? "w" : ""}`;
+    // Larger than any leaf: a stream that bypasses.
+    if (target.size > LARGEST_LEAF) return [`${hex(target.iova)} -> ${hex(target.pa)} ${rights}, 0x${target.size.toString(16)} bytes`];
     for (let at = 0n; at < target.size && rights !== ""; at += PAGE_BYTES) lines.push(`${hex(target.iova + at)} -> ${hex(target.pa + at)} ${rights}`);
     return lines;
   });
@@ -214,7 +215,7 @@ const refinement: Property = {
 export const properties: readonly Property[] = [dmaConfinement, noDangling, failClosed, refinement];
 
 /** Makes views of states of one model; what depends on the machine alone is remembered by its id. */
-export const viewer = (booted: Booted, kernel: Kernel, machineRun: MachineRun): ((machine: MachineState) => View) => {
+export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((machine: MachineState) => View) => {
   const may = authorityOf(booted.layout);
   const pageIndex = new Map(kernel.plan.pages.map(({ pa }, page) => [pa as bigint, page]));
   const standing = (address: bigint): number => {

@@ -29,7 +29,7 @@ export const replay = (booted: Booted, property: Property, trace: Trace, final?:
     if (answer.error !== step.result) return { result: "diverged", at, answered: answer.error };
     state.set(model.packed.window);
   }
-  if (final !== undefined && finalHash(model.packed.unpack(state, 0), model.machineAt(state, 0)) !== final) return { result: "diverged", at: trace.steps.length - 1, answered: "with another final state" };
+  if (final !== undefined && finalHash(model.packed.unpack(state, 0), model.machine, model.machineAt(state, 0)) !== final) return { result: "diverged", at: trace.steps.length - 1, answered: "with another final state" };
   const violation = property.violation(model.viewAt(state, 0));
   return violation === undefined ? { result: "holds" } : { result: "violated", message: violation.message };
 };

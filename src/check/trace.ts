@@ -12,10 +12,10 @@ import { forEachInstance } from "../kernel/instances.ts";
 import type { Plan, SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import type { KernelShape } from "../kernel/state.ts";
-import type { MachineState } from "../smmuv3/machineState.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Scope } from "../system/scale.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
+import type { Machine, MachineState } from "./machine.ts";
 import type { Model } from "./model.ts";
 import type { Violation } from "./properties.ts";
 
@@ -147,11 +147,9 @@ const shownStep = (step: Step, machine: MachineState): TraceStep["steps"][number
 };
 
 /** The final state as canonical JSON: tables, then memory and caches by content, since their ids are a run's own. */
-export const finalHash = (state: Plain<KernelShape>, machine: MachineState): string => {
+export const finalHash = (state: Plain<KernelShape>, run: Pick<Machine, "contents">, machine: MachineState): string => {
   const { machine: _ids, ...tables } = state;
-  const memory = machine.image.runs.map(({ first, end, page }) => [first, end, page.words]);
-  const caches = machine.smmus.map(({ cache, pending, wedged }) => [[...cache.entries.keys()].toSorted(), pending, wedged ?? null]);
-  return sha256(canonicalJson({ tables, memory, caches }));
+  return sha256(canonicalJson({ tables, ...run.contents(machine) }));
 };
 
 /** One invocation of a path, with the states around it. */
@@ -218,7 +216,7 @@ export const traceOf = (model: Model, head: Pick<Trace, "model" | "spec">, prope
         ...(witness.pa === undefined ? {} : { pa: hex(witness.pa) }),
         via: witness.via.map(({ what, addr, value }) => ({ what, addr: hex(addr), value: hex(value) })),
       },
-      final: finalHash(model.packed.unpack(state, 0), model.machineAt(state, 0)),
+      final: finalHash(model.packed.unpack(state, 0), model.machine, model.machineAt(state, 0)),
     },
   };
 };

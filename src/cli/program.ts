@@ -9,7 +9,7 @@ import * as Console from "effect/Console";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { safeguards } from "../kernel/profile.ts";
+import { profileNames, safeguards } from "../kernel/profile.ts";
 import { BAD_INPUT, exitWith, INTERNAL } from "./exit.ts";
 import { programVersion } from "./system.ts";
 
@@ -52,6 +52,7 @@ const checkFlags = {
   spec: spec.pipe(Argument.optional),
   list: flag("list", "list the properties and the broken kernels that each catches"),
   scope: Flag.String("scope").pipe(Flag.withDescription("pages=1,slots=1,children=2,addresses=1"), Flag.withDefault("")),
+  profile: Flag.Literals("profile", profileNames).pipe(Flag.withDescription("which kernel is checked"), Flag.withDefault("cofferdam")),
   mutant: Flag.Literals("mutant", Object.keys(safeguards)).pipe(Flag.withDescription("check a kernel with this safeguard removed"), Flag.optional),
   caches: Flag.Literals("caches", ["may", "none"]).pipe(Flag.withDescription("what the SMMU may keep: whatever it could have fetched, or nothing"), Flag.withDefault("may")),
   maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(2_000_000)),
@@ -89,7 +90,7 @@ const replay = Command.make(
 
 const invokeFlags = {
   system: Argument.String("system").pipe(Argument.withDescription("system spec, or first state, in YAML")),
-  profile: Flag.Literals("profile", ["cofferdam", "sel4-smmuv2", "smmuv3-talk"]).pipe(Flag.withDescription("which kernel answers"), Flag.withDefault("cofferdam")),
+  profile: Flag.Literals("profile", profileNames).pipe(Flag.withDescription("which kernel answers"), Flag.withDefault("cofferdam")),
   sequence: Flag.String("sequence").pipe(Flag.withDescription("invocation list, one JSON object a line, in order of time")),
   state: flag("state", "afterwards print bindings, bank counts and the derivation tree as JSON"),
 };

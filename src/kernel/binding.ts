@@ -64,6 +64,12 @@ const count = (kernel: Kernel, asid: number, by: 1 | -1): void => {
   if (entry.vspace !== NONE) entry.banks = (entry.banks + by + bankCounter) % bankCounter;
 };
 
+/** The number of a VSpace's ASID, stale or not; 0 without one. */
+export const asidNumber = (kernel: Kernel, vspace: number): number => {
+  const { asid } = kernel.tables.vspace.at(vspace);
+  return asid === NONE ? 0 : kernel.plan.asids[asid]!.number;
+};
+
 const streamsOf = (kernel: Kernel, cb: number): number[] => {
   const streams: number[] = [];
   forEachStream(kernel, cb, (sid) => {
@@ -77,7 +83,7 @@ export const assign = (kernel: Kernel, cb: number, vspace: number): void => {
   const { asid } = kernel.tables.vspace.at(vspace);
   if (kernel.profile.bankCounter > 0) kernel.tables.cb.at(cb).asid = asid;
   count(kernel, asid, 1);
-  kernel.emit(kernel.driver.assignBank(cb, vspace, streamsOf(kernel, cb)));
+  kernel.emit(kernel.driver.assignBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
 };
 
 /** The bank loses its VSpace: smmu.c `smmu_cb_delete_vspace`. */
@@ -87,7 +93,7 @@ export const unassign = (kernel: Kernel, cb: number, vspace: number): void => {
     count(kernel, bank.asid, -1);
     bank.asid = NONE;
   }
-  kernel.emit(kernel.driver.disableBank(cb, vspace, streamsOf(kernel, cb)));
+  kernel.emit(kernel.driver.disableBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
 };
 
 /** smmu.c `smmu_sid_unbind`: from now on every transaction of the stream aborts. */

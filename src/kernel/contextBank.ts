@@ -4,7 +4,7 @@
  * CBNode[cb].
  */
 import { lookupFaults } from "../../specs/sel4/error.ts";
-import { assign, bankCount, cbNode } from "./binding.ts";
+import { asidNumber, assign, bankCount, cbNode } from "./binding.ts";
 import { CB, CB_CONTROL, NULL, VSPACE } from "./capability.ts";
 import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
@@ -78,7 +78,11 @@ export const TLBInvalidate = invocation({
   caps: [],
   words: [],
   refusals: [unassigned],
-  effect: (kernel, { target }) => kernel.emit(kernel.driver.invalidateBank(kernel.tables.slot.at(target).object)),
+  effect: (kernel, { target }) => {
+    const { slot } = kernel.tables;
+    const cb = slot.at(target).object;
+    kernel.emit(kernel.driver.invalidateBank(cb, asidNumber(kernel, slot.at(cbNode(kernel, cb)).object)));
+  },
 });
 
 export const TLBInvalidateAll = invocation({

@@ -26,13 +26,13 @@ export interface Driver {
   /** The stream goes through a bank, which has a VSpace. */
   readonly bindStream: (sid: number, cb: number, vspace: number) => readonly Step[];
   readonly unbindStream: (sid: number) => readonly Step[];
-  /** `streams` are bound to the bank at this moment. */
-  readonly assignBank: (cb: number, vspace: number, streams: readonly number[]) => readonly Step[];
-  readonly disableBank: (cb: number, vspace: number, streams: readonly number[]) => readonly Step[];
+  /** `streams` are bound to the bank at this moment; `asid` is the number of the VSpace's ASID. */
+  readonly assignBank: (cb: number, vspace: number, streams: readonly number[], asid: number) => readonly Step[];
+  readonly disableBank: (cb: number, vspace: number, streams: readonly number[], asid: number) => readonly Step[];
   readonly invalidateAll: () => readonly Step[];
-  readonly invalidateBank: (cb: number) => readonly Step[];
+  readonly invalidateBank: (cb: number, asid: number) => readonly Step[];
   /** The first IOVA under a page-table entry. `leaf`: only the last level; otherwise table descriptors on the way, too. */
-  readonly invalidateIpa: (cb: number, entry: number, leaf: boolean) => readonly Step[];
+  readonly invalidateIpa: (cb: number, entry: number, leaf: boolean, asid: number) => readonly Step[];
   readonly writePage: (table: number, entry: number, page: number, rights: number) => readonly Step[];
   readonly writeTable: (table: number, entry: number, page: number) => readonly Step[];
   readonly clearEntry: (table: number, entry: number) => readonly Step[];
@@ -81,6 +81,9 @@ export const pageDescriptor = (page: Pa, rights: number, bits = PAGE_BITS): bigi
     AF: 1n,
     OutputAddress: page,
   })[0]!;
+/** The descriptor of a page or block: physical address, VM rights, bits of its size. */
+export type LeafEncoder = (page: Pa, rights: number, bits: number) => bigint;
+
 export const tableDescriptor = (page: Pa): bigint => TableDescriptor.encode({ Type: "table", NextTable: page })[0]!;
 
 const barrier: Step = { kind: "barrier" };
@@ -102,14 +105,14 @@ const command = (smmu: number, words: readonly bigint[], what: string): Step => 
 const register = (smmu: number, offset: number, value: bigint, size: 4 | 8 = 4): Step => ({ kind: "register", smmu, offset, value, size });
 
 /** Stores to tables and memory: the same for every SMMU. */
-export const tableStores = (plan: Plan): Pick<Driver, "writePage" | "writeTable" | "clearEntry" | "clearMemory"> => {
+export const tableStores = (plan: Plan, leaf: LeafEncoder = pageDescriptor): Pick<Driver, "writePage" | "writeTable" | "clearEntry" | "clearMemory"> => {
   const remember = rememberBelow(indexLimit(plan));
   const pageAt = (page: number): Pa => plan.pages[page]!.pa;
   const storeEntry = (table: number, entry: number, value: bigint): Step => {
     const { level, index, vspace } = plan.entries[entry]!;
     return { kind: "store", addr: pa(pageAt(table) + BigInt(index * 8)), value, what: `L${level}[${index}] of ${plan.vspaces[vspace]!.name}` };
   };
-  const writePage = remember((table, entry, page, rights) => [storeEntry(table, entry, pageDescriptor(pageAt(page), rights, plan.pages[page]!.bits)), barrier]);
+  const writePage = remember((table, entry, page, rights) => [storeEntry(table, entry, leaf(pageAt(page), rights, plan.pages[page]!.bits)), barrier]);
   const writeTable = remember((table, entry, page) => [storeEntry(table, entry, tableDescriptor(pageAt(page))), barrier]);
   const clearEntry = remember((table, entry) => [storeEntry(table, entry, 0n), barrier]);
   const cleared = new Map<string, readonly Step[]>();

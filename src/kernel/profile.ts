@@ -6,6 +6,10 @@
 export interface Profile {
   readonly name: string;
   readonly machine: "smmuv2" | "smmuv3";
+  /** What VSpaces are: stage 2 where the kernel is a hypervisor, stage 1 at EL1. */
+  readonly vspaces: "stage 1" | "stage 2";
+  /** SMMUv2: streams are found by matching registers; otherwise the StreamID is an index. */
+  readonly streamMatching: boolean;
   /** SID and CB capabilities issued by a control capability can be revoked (deviation c). */
   readonly issuedRevocable: boolean;
   /** UnassignVspace, or the VSpace's deletion, first sends the bank's streams to abort (deviation a). */
@@ -30,6 +34,8 @@ export interface Profile {
 /** Each difference between profiles in a sentence, with its source. */
 export const profileFields: Readonly<Record<Exclude<keyof Profile, "name" | "without">, { readonly says: string; readonly source: string }>> = {
   machine: { says: "which SMMU the kernel drives", source: "seL4 src/drivers/smmu/smmuv2.c; the port of the 2023 talk and ours drive an SMMUv3" },
+  vspaces: { says: "which stage of translation a VSpace is: a bank is stage 2 with its number as VMID, or stage 1 with the VSpace's ASID", source: "seL4 src/drivers/smmu/smmuv2.c smmu_cb_assign_vspace" },
+  streamMatching: { says: "how an SMMUv2 finds a stream's entry: by stream match registers, or by the StreamID as an index", source: "IHI 0062 SMMU_IDR0.SMS; seL4 smmuv2.c smmu_sid_bind_cb" },
   issuedRevocable: { says: "whether Revoke on a SID or CB capability takes its copies and bindings away; upstream deletes nothing", source: "seL4 arch/object/structures.h Arch_isCapRevocable" },
   unassignAborts: { says: "whether a bank that loses its VSpace sends its streams to abort; upstream only turns the bank off", source: "seL4 smmu.c smmu_cb_delete_vspace" },
   poolDeletionUnassigns: { says: "whether deleting an ASID pool unassigns the banks that use its VSpaces; upstream leaves them translating", source: "seL4 vspace.c deleteASIDPool" },
@@ -62,6 +68,8 @@ export type Safeguard = keyof typeof safeguards;
 export const cofferdam: Profile = {
   name: "cofferdam",
   machine: "smmuv3",
+  vspaces: "stage 2",
+  streamMatching: false,
   issuedRevocable: true,
   unassignAborts: true,
   poolDeletionUnassigns: true,
@@ -84,12 +92,21 @@ const upstream = {
   bindChecksSmmu: false,
 } as const;
 
-/** seL4 as it is: SMMUv2, with the limits of the one platform that turns it on (TX2). */
-export const sel4Smmuv2: Profile = { name: "sel4-smmuv2", machine: "smmuv2", ...upstream, streamLimit: 128, bankLimit: 64 };
+/** seL4 as it is: SMMUv2, as a hypervisor, with the limits of the one platform that turns it on (TX2). */
+export const sel4Smmuv2: Profile = { name: "sel4-smmuv2", machine: "smmuv2", vspaces: "stage 2", streamMatching: true, ...upstream, streamLimit: 128, bankLimit: 64 };
+
+/** The same on an SMMUv2 without stream match registers. */
+export const sel4Smmuv2Indexing: Profile = { ...sel4Smmuv2, name: "sel4-smmuv2-indexing", streamMatching: false };
+
+/** The same as a kernel at EL1, whose VSpaces are stage 1. */
+export const sel4Smmuv2El1: Profile = { ...sel4Smmuv2, name: "sel4-smmuv2-el1", vspaces: "stage 1" };
 
 /** The port of the 2023 talk: an SMMUv3 under upstream's object code. */
-export const smmuv3Talk: Profile = { name: "smmuv3-talk", machine: "smmuv3", ...upstream, streamLimit: 0, bankLimit: 0 };
+export const smmuv3Talk: Profile = { name: "smmuv3-talk", machine: "smmuv3", vspaces: "stage 2", streamMatching: false, ...upstream, streamLimit: 0, bankLimit: 0 };
 
-export const profiles: readonly Profile[] = [cofferdam, sel4Smmuv2, smmuv3Talk];
+export const profiles: readonly Profile[] = [cofferdam, sel4Smmuv2, sel4Smmuv2Indexing, sel4Smmuv2El1, smmuv3Talk];
+
+export const profileNames: readonly string[] = profiles.map(({ name }) => name);
+export const profileNamed = (name: string): Profile | undefined => profiles.find((profile) => profile.name === name);
 
 export const mutantOf = (profile: Profile, without: Safeguard): Profile => ({ ...profile, without });

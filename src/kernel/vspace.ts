@@ -6,7 +6,7 @@
  * driver makes; that both agree is the refinement property, checked from outside.
  */
 import { NONE } from "../base/state.ts";
-import { forEachBankOfAsid } from "./binding.ts";
+import { asidNumber, forEachBankOfAsid } from "./binding.ts";
 import { VSPACE } from "./capability.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import { canonicalAddress, LEVELS, levelShift } from "./plan.ts";
@@ -52,12 +52,13 @@ export const walkEnd = (kernel: Kernel, vspace: number, address: number): number
 /** What is invalidated when an entry goes: one leaf, or everything that was reached through a table. */
 const invalidate = (kernel: Kernel, vspace: number, level: number, address: number, table: boolean): void => {
   const at = kernel.plan.entryAt(vspace, level, address);
+  const asid = asidNumber(kernel, vspace);
   forEachBankOfAsid(kernel, kernel.tables.vspace.at(vspace).asid, vspace, (cb) => {
     // TLBI_S2_IPA reaches only entries used for that one IPA (IHI 0070 "TLB invalidation"); leaves of the other pages
     // below a table would stay cached, so a table takes the whole VMID.
-    if (!table) kernel.emit(kernel.driver.invalidateIpa(cb, at, true));
-    else if (keeps(kernel, "table-invalidates-everything-below")) kernel.emit(kernel.driver.invalidateBank(cb));
-    else kernel.emit(kernel.driver.invalidateIpa(cb, at, false));
+    if (!table) kernel.emit(kernel.driver.invalidateIpa(cb, at, true, asid));
+    else if (keeps(kernel, "table-invalidates-everything-below")) kernel.emit(kernel.driver.invalidateBank(cb, asid));
+    else kernel.emit(kernel.driver.invalidateIpa(cb, at, false, asid));
   });
 };
 

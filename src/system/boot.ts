@@ -7,7 +7,8 @@ import { leastState, mutableCopy, NONE, type Plain, viewOf } from "../base/state
 import type { Step } from "../base/step.ts";
 import { PAGE_BYTES, pa } from "../base/words.ts";
 import { CB, CB_CONTROL, CNODE, FRAME, PAGE_TABLE, READ_ONLY, READ_WRITE, SID, SID_CONTROL, UNTYPED, VSPACE } from "../kernel/capability.ts";
-import { createDriver, type Driver } from "../kernel/driver.ts";
+import type { Driver } from "../kernel/driver.ts";
+import { driverOf } from "../kernel/driverOf.ts";
 import { canonicalAddress, entriesFor, fixedPlan, type Guard, type Plan, type PlanCnode, rootGuard, type SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import { ENTRY_PAGE, ENTRY_TABLE, kernelShape, type KernelShape, type KernelTables } from "../kernel/state.ts";
@@ -224,7 +225,7 @@ export const boot = (bootable: Bootable, profile: Profile): Booted => {
   const { layout } = bootable;
   const plan = planOf(bootable, profile);
   const shape = kernelShape(plan);
-  const driver = createDriver(plan, profile);
+  const driver = driverOf(plan, profile);
   const state = mutableCopy(leastState(shape));
   const tables = viewOf(state);
   fillSlots(layout, plan, profile, tables);

@@ -28,13 +28,13 @@ import {
   VCPU,
   VSPACE,
 } from "../kernel/capability.ts";
-import { createDriver } from "../kernel/driver.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import { driverOf } from "../kernel/driverOf.ts";
+import { type Kernel, noContents } from "../kernel/kernel.ts";
 import { type OpenLists, openPlan } from "../kernel/openPlan.ts";
 import { fixedPlan, type Guard, type Plan, type PlanLists, rootGuard } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
 import { kernelShape, type KernelShape, type KernelTables, type SlotRow } from "../kernel/state.ts";
-import { RUNNING, THREAD_SLOTS } from "../kernel/thread.ts";
+import { startThread, THREAD_SLOTS } from "../kernel/thread.ts";
 import type { Booted } from "./boot.ts";
 import { createFindings, type Findings } from "./findings.ts";
 import type { FirstState, FirstStateCapability, FirstStateDocument, FirstStateRecord } from "./firstState.ts";
@@ -82,7 +82,7 @@ const noLists = (profile: Profile, smmus: PlanLists["smmus"]): PlanLists => ({
 
 const kernelOver = (plan: Plan, state: Plain<KernelShape>, profile: Profile): OpenKernel => {
   let steps: Step[] = [];
-  const kernel: Kernel = { plan, profile, tables: viewOf(state), driver: createDriver(plan, profile), emit: (given) => void steps.push(...given) };
+  const kernel: Kernel = { plan, profile, tables: viewOf(state), driver: driverOf(plan, profile), emit: (given) => void steps.push(...given), contents: noContents() };
   return {
     kernel,
     state,
@@ -112,7 +112,7 @@ class Builder {
   readonly plan: Plan;
   readonly state: Plain<KernelShape>;
   private readonly lists: OpenLists;
-  private readonly tables: KernelTables;
+  readonly tables: KernelTables;
   private readonly firstState: FirstState;
   private readonly findings: Findings;
   private readonly place = memory();
@@ -146,7 +146,7 @@ class Builder {
       }
     for (const { name, thread } of this.plan.subjects) {
       this.grant(this.plan.threadSlot(thread!, THREAD_SLOTS.cspace), rootKey(name), (row) => this.cnode(row, rootKey(name), undefined));
-      this.tables.thread.at(thread!).state = RUNNING;
+      startThread(this, thread!);
     }
   }
 
@@ -321,7 +321,7 @@ export const openBooted = ({ plan: fixed, profile, state: booted }: Booted): Ope
     row.object = subject.cnode;
     row.guard = plan.guardOf(rootGuard(plan.cnodes[subject.cnode]!.radix));
     row.parent = state.slot.findIndex(({ kind, object }) => kind === CNODE && object === subject.cnode);
-    tables.thread.at(thread).state = RUNNING;
+    startThread({ plan, tables }, thread);
   }
   return kernelOver(plan, state, profile);
 };

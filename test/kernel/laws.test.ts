@@ -150,7 +150,7 @@ describe("laws", () => {
   it("equal decisions give identical step objects", () => {
     const { driver } = systems[0]!;
     expect(driver.bindStream(0, 0, 0)).toBe(driver.bindStream(0, 0, 0));
-    expect(driver.invalidateIpa(0, 0, true)).toBe(driver.invalidateIpa(0, 0, true));
-    expect(driver.invalidateIpa(0, 0, true)).not.toBe(driver.invalidateIpa(0, 0, false));
+    expect(driver.invalidateIpa(0, 0, true, 1)).toBe(driver.invalidateIpa(0, 0, true, 1));
+    expect(driver.invalidateIpa(0, 0, true, 1)).not.toBe(driver.invalidateIpa(0, 0, false, 1));
   });
 });

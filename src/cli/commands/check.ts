@@ -4,7 +4,7 @@ import { checkInBackground } from "../../check/background.ts";
 import { mutants } from "../../check/mutants.ts";
 import { properties } from "../../check/properties.ts";
 import type { Verdict } from "../../check/verdict.ts";
-import { cofferdam, mutantOf, type Safeguard, safeguards } from "../../kernel/profile.ts";
+import { mutantOf, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope, type Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
@@ -16,6 +16,7 @@ import { write } from "./generate.ts";
 
 export interface CheckFlags {
   readonly scope: string;
+  readonly profile: string;
   readonly mutant: string | undefined;
   readonly caches: "may" | "none";
   readonly states: number;
@@ -46,9 +47,10 @@ export const parseScope = (text: string): Scope | Diagnostic => {
 };
 
 /** Explores, with progress on stderr; an interrupt keeps the partial verdict. */
-export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "mutant" | "caches" | "states" | "depth" | "seconds" | "events">): Promise<Verdict> => {
+export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events">): Promise<Verdict> => {
   const line = progressLine();
-  const profile = flags.mutant === undefined ? cofferdam : mutantOf(cofferdam, flags.mutant as Safeguard);
+  const base = profileNamed(flags.profile)!;
+  const profile = flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard);
   const bounds = { states: flags.states, depth: flags.depth, seconds: flags.seconds };
   const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds }, (progress) => {
     if (flags.events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
@@ -81,11 +83,11 @@ export const staleTraces = ({ violations }: Verdict): string[] =>
   properties.filter(({ name }) => !violations.some(({ property }) => property === name)).map(({ name }) => `trace-${name}.json`);
 
 /** The command that shows a failure again: the replay of its trace, or the same check. */
-const reproduce = (spec: string, { scope, mutant, caches, out }: CheckFlags, { violations }: Verdict): string => {
+const reproduce = (spec: string, { scope, profile, mutant, caches, out }: CheckFlags, { violations }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
   if (trace === undefined) return "";
   if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json\n`;
-  const options = [scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`];
+  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`];
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
 };
 

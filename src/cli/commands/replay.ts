@@ -3,7 +3,7 @@ import type { Diagnostic } from "../../base/diagnostic.ts";
 import { properties } from "../../check/properties.ts";
 import { replay as replayTrace, type Replay } from "../../check/replay.ts";
 import { modelHash, type Trace } from "../../check/trace.ts";
-import { cofferdam, mutantOf, type Profile, type Safeguard, safeguards } from "../../kernel/profile.ts";
+import { mutantOf, type Profile, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
 import { boot } from "../../system/boot.ts";
 import type { Layout } from "../../system/layout.ts";
 import { scale, unscaled } from "../../system/scale.ts";
@@ -16,8 +16,9 @@ import { readTrace } from "../traceFile.ts";
 const mismatch = (file: string, message: string, hint: string): Diagnostic => ({ id: "trace-mismatch", severity: "error", message, place: { file }, hint });
 
 const profileOf = ({ model }: Trace): Profile | undefined => {
-  if (model.mutant === undefined) return cofferdam;
-  return model.mutant in safeguards ? mutantOf(cofferdam, model.mutant as Safeguard) : undefined;
+  const base = profileNamed(model.profile);
+  if (model.mutant === undefined || base === undefined) return base;
+  return model.mutant in safeguards ? mutantOf(base, model.mutant as Safeguard) : undefined;
 };
 
 /** Why a trace is not one of this program and this spec, or undefined. */

@@ -21,7 +21,7 @@ export const start = async (out: string): Promise<void> => {
   if (files === undefined || !write(out, files)) return;
   say(`2. Generate  ${files.length} files in ${out}/: ${files.map(({ name }) => name).join(", ")}`);
   say(`3. Check     every order in which untrusted components can use their capabilities (takes some seconds)\n`);
-  const verdict = await explore(layout, defaultScope, { ...defaultBounds, mutant: undefined, caches: "may", events: false });
+  const verdict = await explore(layout, defaultScope, { ...defaultBounds, profile: "cofferdam", mutant: undefined, caches: "may", events: false });
   if (!write(out, verdictFiles(verdict), staleTraces(verdict))) return;
   say(verdictText(verdict));
   say(`Read ${out}/report.md for the physical map; try \`npx cofferdam check ${EXAMPLE} --mutant unmap-invalidates\` to see a broken kernel caught.`);
