@@ -44,12 +44,19 @@ export const rooms: readonly Room[] = [
     imports: ["base", "specs", "smmuv3", "smmuv2", "kernel", "kernel api", "user", "firmware", "system"],
     packages: ["node:crypto", "node:worker_threads", "node:url", "immer"],
   },
+  {
+    name: "scenarios",
+    path: "src/scenarios",
+    holds: "hazards of kernel designs: programs over systems",
+    imports: ["base", "specs", "kernel", "kernel api", "user", "system", "check"],
+    packages: ["node:fs"],
+  },
   { name: "audit", path: "src/audit", holds: "a snapshot of an SMMU told in words and ranges", imports: ["base", "specs", "smmuv3", "gic", "system"], packages: [] },
   {
     name: "cli",
     path: "src/cli",
     holds: "commands and rendering; where Effect runs",
-    imports: ["base", "specs", "smmuv3", "smmuv2", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "audit"],
+    imports: ["base", "specs", "smmuv3", "smmuv2", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "scenarios", "audit"],
     packages: ["effect/", "@effect/platform-node/", "@babel/code-frame", "node:"],
   },
 ];

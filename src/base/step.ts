@@ -33,6 +33,8 @@ export interface RegisterWrite {
   readonly offset: number;
   readonly value: bigint;
   readonly size: 4 | 8;
+  /** Name of the register, for people. */
+  readonly what?: string;
 }
 /** One 16-byte command for the command queue of SMMU `smmu`. */
 export interface CommandIssue {

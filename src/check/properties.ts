@@ -4,11 +4,11 @@
  */
 import { NONE } from "../base/state.ts";
 import type { Access } from "../base/transaction.ts";
-import { hex, PAGE_BYTES, pageOf } from "../base/words.ts";
+import { hex, PAGE_BYTES } from "../base/words.ts";
 import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
 import { CNODE, CNODE_ZOMBIE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from "../kernel/capability.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { tableAt } from "../kernel/vspace.ts";
+import { walkEnd } from "../kernel/vspace.ts";
 import { ENTRY_PAGE } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
@@ -41,6 +41,8 @@ export interface View {
   readonly may: (sid: number, address: bigint, access: Access) => boolean;
   /** What stands in the page by the capabilities that exist; NULL when it is free. */
   readonly standing: (address: bigint) => number;
+  /** Where the answers of `may` and `standing` may change: first addresses of pages, ascending. */
+  readonly borders: readonly bigint[];
   readonly reaches: (path: LayoutDmaPath) => boolean;
 }
 
@@ -72,10 +74,13 @@ const witness = (stream: ReachStream, op: Access, target?: Target): Witness => (
   via: target?.via ?? [],
 });
 
-/** The first page of a target that fails a test; targets may be blocks of many pages. */
-const failingPage = (target: Target, fails: (address: bigint) => boolean): bigint | undefined => {
-  for (let at: bigint = target.pa; at < target.pa + target.size; at += PAGE_BYTES) if (fails(at)) return at;
-  return undefined;
+/**
+ * The first page of a target that fails a test whose answer changes only at `borders`, which are sorted. A target may be
+ * a block of 2^18 pages; only its first one, and each behind a border, has to be asked. No border lies in a page.
+ */
+const failingPage = ({ pa, size }: Target, borders: readonly bigint[], fails: (address: bigint) => boolean): bigint | undefined => {
+  if (fails(pa)) return pa;
+  return size <= PAGE_BYTES ? undefined : borders.find((at) => at > pa && at < pa + size && fails(at));
 };
 const atPage = (target: Target, address: bigint): Target => ({ ...target, iova: target.iova + (address - target.pa), pa: address, size: PAGE_BYTES });
 
@@ -99,7 +104,7 @@ const dmaConfinement: Property = {
   violation: (view) =>
     firstTarget(view.reach.streams, (stream, target, access) => {
       const sid = sidOf(view, stream);
-      const page = failingPage(target, (address) => sid === NONE || !view.may(sid, address, access));
+      const page = failingPage(target, view.borders, (address) => sid === NONE || !view.may(sid, address, access));
       if (page === undefined) return undefined;
       const owner = regionAt(view.booted.layout, page)?.owner;
       const whose = owner === undefined ? "" : ` of ${view.booted.layout.components[owner]!.name}`;
@@ -115,7 +120,7 @@ const noDangling: Property = {
   sentence: "No device reaches memory that is free or has become another object, and the SMMU walks no table that is one no more.",
   violation: (view) =>
     firstTarget(view.reach.streams, (stream, target, access) => {
-      const page = failingPage(target, (address) => view.standing(address) !== FRAME);
+      const page = failingPage(target, view.borders, (address) => view.standing(address) !== FRAME);
       if (page === undefined) return undefined;
       const what = view.standing(page) === NULL ? "free memory" : "memory that is a kernel object now";
       return { message: `${streamName(view, stream)} can ${access} ${hex(page)} (${regionName(view, page)}), which is ${what}`, witness: witness(stream, access, atPage(target, page)) };
@@ -167,28 +172,27 @@ const vspaceOf = (kernel: Kernel, sid: number): number => {
   return node.kind === VSPACE ? node.object : NONE;
 };
 
-/** What the kernel believes a stream reaches: `iova -> pa rights` of every leaf of its VSpace. */
+/** What the kernel believes a stream reaches: every leaf of its VSpace. Addresses below one block share its entry. */
 const believed = (kernel: Kernel, sid: number): string[] => {
   const vspace = vspaceOf(kernel, sid);
   if (vspace === NONE) return [];
   const lines: string[] = [];
-  for (const [address, iova] of kernel.plan.addresses.entries()) {
-    const entry = kernel.tables.entry.at(kernel.plan.entryAt(vspace, 3, address));
-    if (entry.kind !== ENTRY_PAGE || entry.rights === KERNEL_ONLY || tableAt(kernel, vspace, address, 3) < 0) continue;
-    lines.push(`${hex(iova)} -> ${hex(kernel.plan.pages[entry.page]!.pa)} ${entry.rights === READ_WRITE ? "rw" : "r"}`);
+  let last = NONE;
+  for (const address of kernel.plan.addresses.keys()) {
+    const row = kernel.plan.entryAt(vspace, walkEnd(kernel, vspace, address), address);
+    const entry = kernel.tables.entry.at(row);
+    if (row === last || entry.kind !== ENTRY_PAGE || entry.rights === KERNEL_ONLY) continue;
+    last = row;
+    const { pa, bits } = kernel.plan.pages[entry.page]!;
+    lines.push(leafText(kernel.plan.entries[row]!.address, pa, entry.rights === READ_WRITE ? "rw" : "r", 1n << BigInt(bits)));
   }
   return lines;
 };
-const LARGEST_LEAF = 1n << 30n;
+/** `iova -> pa rights`, and the size where it is no page: an entry of another level is another mapping. */
+const leafText = (iova: bigint, pa: bigint, rights: string, size: bigint): string =>
+  `${hex(iova)} -> ${hex(pa)} ${rights}${size === PAGE_BYTES ? "" : `, ${hex(size)} bytes`}`;
 const walked = (stream: ReachStream | undefined): string[] =>
-  (stream?.targets ?? []).flatMap((target) => {
-    const lines: string[] = [];
-    const rights = `${target.read ? "r" : ""}${target.write ? "w" : ""}`;
-    // Larger than any leaf: a stream that bypasses.
-    if (target.size > LARGEST_LEAF) return [`${hex(target.iova)} -> ${hex(target.pa)} ${rights}, 0x${target.size.toString(16)} bytes`];
-    for (let at = 0n; at < target.size && rights !== ""; at += PAGE_BYTES) lines.push(`${hex(target.iova + at)} -> ${hex(target.pa + at)} ${rights}`);
-    return lines;
-  });
+  (stream?.targets ?? []).flatMap(({ iova, pa, read, write, size }) => (read || write ? [leafText(iova, pa, `${read ? "r" : ""}${write ? "w" : ""}`, size)] : []));
 
 const refinement: Property = {
   name: "refinement",
@@ -214,12 +218,24 @@ const refinement: Property = {
 
 export const properties: readonly Property[] = [dmaConfinement, noDangling, failClosed, refinement];
 
+/** Ends of regions and of everything that is or may be an object. */
+const bordersOf = ({ layout }: Booted, { plan }: Kernel): readonly bigint[] => {
+  const regions = layout.regions.flatMap(({ base, size }) => [base as bigint, base + size]);
+  const pages = plan.pages.flatMap(({ pa, bits }) => [pa as bigint, pa + (1n << BigInt(bits))]);
+  return [...new Set([...regions, ...pages])].toSorted((a, b) => (a < b ? -1 : Number(a > b)));
+};
+
 /** Makes views of states of one model; what depends on the machine alone is remembered by its id. */
 export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((machine: MachineState) => View) => {
   const may = authorityOf(booted.layout);
   const pageIndex = new Map(kernel.plan.pages.map(({ pa }, page) => [pa as bigint, page]));
+  const sizes = [...new Set(kernel.plan.pages.map(({ bits }) => bits))].map(BigInt);
+  /** The frame or table around an address: of any size, and no two overlap. */
+  const pageAround = (address: bigint): number | undefined =>
+    sizes.map((bits) => pageIndex.get((address >> bits) << bits)).find((page) => page !== undefined && address < kernel.plan.pages[page]!.pa + (1n << BigInt(kernel.plan.pages[page]!.bits)));
+  const borders = bordersOf(booted, kernel);
   const standing = (address: bigint): number => {
-    const page = pageIndex.get(pageOf(address));
+    const page = pageAround(address);
     if (page === undefined) return NULL;
     const { slot } = kernel.tables;
     if (slot.some(({ kind, object }) => kind === FRAME && object === page)) return FRAME;
@@ -237,6 +253,7 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((m
       cold: machineRun.coldReach(machine),
       may,
       standing,
+      borders,
       reaches: ({ sid, iova, pa, access }) => {
         const { smmu, sid: number } = booted.layout.sids[sid]!;
         const stream = reach.streams.find((candidate) => candidate.smmu === smmu && candidate.sid === number);

@@ -140,7 +140,7 @@ const shownStep = (step: Step, machine: MachineState): TraceStep["steps"][number
     case "command":
       return { kind: "command", command: step.words.map(hex), what: step.what };
     case "register":
-      return { kind: "register", addr: hex(step.offset), new: hex(step.value) };
+      return { kind: "register", addr: hex(step.offset), new: hex(step.value), ...(step.what === undefined ? {} : { what: step.what }) };
     default:
       return { kind: step.kind };
   }

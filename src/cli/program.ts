@@ -98,9 +98,19 @@ const invoke = Command.make("invoke", invokeFlags, ({ system, profile, sequence,
   perform(async () => (await import("./commands/invoke.ts")).invoke(system, { profile, sequence, state })),
 ).pipe(Command.withDescription("Run a list of invocations under a profile, and answer each as the kernel does"));
 
-const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "trace", "decoding"]).pipe(Argument.withDescription("spec, trace or decoding")) }, ({ name }) =>
+const hazards = Command.make(
+  "hazards",
+  {
+    name: Argument.String("name").pipe(Argument.withDescription("one hazard, with its shortest trace"), Argument.optional),
+    profile: Flag.Literals("profile", profileNames).pipe(Flag.withDescription("one kernel; every one when left out"), Flag.optional),
+    json,
+  },
+  ({ name, profile, json: asJson }) => perform(async () => (await import("./commands/hazards.ts")).hazards(Option.getOrUndefined(name), { profile: Option.getOrUndefined(profile), json: asJson })),
+).pipe(Command.withDescription("What kernel designs let happen: scenarios, run under each profile"));
+
+const schema = Command.make("schema", { name: Argument.Literals("name", ["spec", "first-state", "trace", "decoding"]).pipe(Argument.withDescription("spec, first-state, trace or decoding")) }, ({ name }) =>
   perform(async () => (await import("./commands/schema.ts")).schema(name)),
-).pipe(Command.withDescription("The JSON Schema of a system spec, a trace, or what decode prints"));
+).pipe(Command.withDescription("The JSON Schema of a system spec, a first state, a trace, or what decode prints"));
 
 const translateFlags = {
   snapshot: Argument.String("snapshot").pipe(Argument.withDescription("folder with regs.json and pages.bin.gz")),
@@ -137,7 +147,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, invoke, decode, translate, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, invoke, hazards, decode, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

@@ -18,6 +18,7 @@ const stepText = (step: TraceStep, index: number): string[] => {
     const what = given.what === undefined ? "" : `  ; ${given.what}`;
     if (given.kind === "store") return `store [${given.addr}] ${given.old} -> ${given.new}${what}`;
     if (given.kind === "fill") return `clear [${given.addr}, ${given.size} bytes]${what}`;
+    if (given.kind === "register") return `register [${given.addr}] = ${given.new}${what}`;
     return given.kind === "command" ? `command ${given.command!.join(" ")}${what}` : given.kind;
   });
   return [`  ${index + 1}. ${step.actor}: ${step.op}(${named.join(", ")}) -> ${step.result}`, ...stores.filter((line) => line !== "barrier").map((line) => `       ${line}`)];

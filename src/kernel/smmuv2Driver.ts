@@ -5,9 +5,10 @@
  * array of the very same step objects, so that an explorer can tell step lists apart by identity.
  */
 import type { RegisterWrite, Step } from "../base/step.ts";
-import type { Pa } from "../base/words.ts";
+import { type Pa, streamId } from "../base/words.ts";
 import { Fsr, Mair, SctlrStage1, Tcr2, TcrStage1, TcrStage2, Tlbiasid, Tlbiipas2, Tlbiva, Ttbr } from "../../specs/smmuv2/contextBank.ts";
 import { Acr, Cba2r, CbarStage1, CbarStage2, Cr0, Gfsr, type RegisterName, type RegisterPlace, registers, S2cr, Smr, Tlbivmid } from "../../specs/smmuv2/registers.ts";
+import { streamIds } from "./plan.ts";
 
 /** Stage-2 VSpaces of 44 or 40 bits (CONFIG_ARM_HYPERVISOR_SUPPORT, CONFIG_ARM_PA_SIZE_BITS_40), or stage-1 ones. */
 export type VspaceKind = "hyp44" | "hyp40" | "el1";
@@ -51,8 +52,9 @@ export const tegraX2Driver: Smmuv2Parameters = {
 
 export interface Smmuv2Driver {
   readonly reset: () => readonly Step[];
-  readonly bindStream: (sid: number, bank: number) => readonly Step[];
-  readonly unbindStream: (sid: number) => readonly Step[];
+  /** `mask`: bits of the StreamID that do not count; upstream knows none. */
+  readonly bindStream: (sid: number, bank: number, mask?: number) => readonly Step[];
+  readonly unbindStream: (sid: number, mask?: number) => readonly Step[];
   readonly assignBank: (bank: number, root: Pa, asid: number) => readonly Step[];
   readonly disableBank: (bank: number, asid: number) => readonly Step[];
   readonly invalidateBank: (bank: number, asid: number) => readonly Step[];
@@ -78,6 +80,12 @@ const offsetOf = ({ pageBytes, pages }: Smmuv2Parameters, name: RegisterName, n:
   const { space, at, bytes, each }: RegisterPlace = registers[name];
   const page = space === "CB" ? pages + n : space === "GR1" ? 1 : 0;
   return page * pageBytes + at + (each === undefined ? 0 : n * bytes);
+};
+
+/** `SMMU_CB3_SCTLR`, `SMMU_S2CR16`, `SMMU_sCR0` without the s: as src/smmuv2 prints them. */
+const nameOf = (name: RegisterName, n: number): string => {
+  const { space, each }: RegisterPlace = registers[name];
+  return space === "CB" ? `SMMU_CB${n}_${name}` : `SMMU_${name}${each === undefined ? "" : n}`;
 };
 
 /** Computed once for each combination of arguments. */
@@ -158,7 +166,7 @@ const pageBits = (address: bigint, [hi]: readonly [number, number]): bigint => (
 export const createSmmuv2Driver = (parameters: Smmuv2Parameters = tegraX2Driver): Smmuv2Driver => {
   const { smmu, vspaces, matching, syncGivesUp } = parameters;
   const hypervisor = vspaces !== "el1";
-  const write: Write = (name, n, value) => ({ kind: "register", smmu, offset: offsetOf(parameters, name, n), value, size: registers[name].bytes });
+  const write: Write = (name, n, value) => ({ kind: "register", smmu, offset: offsetOf(parameters, name, n), value, size: registers[name].bytes, what: nameOf(name, n) });
   /** `smmu_tlb_sync`. */
   const sync: Sync = (name, n) => [write(name, n, ALL), ...(syncGivesUp ? [] : [{ kind: "sync", smmu } as const])];
 
@@ -172,15 +180,22 @@ export const createSmmuv2Driver = (parameters: Smmuv2Parameters = tegraX2Driver)
     hypervisor
       ? [write("TLBIIPAS2", bank, Tlbiipas2.encode({ Address: pageBits(address, Tlbiipas2.fields.Address.at) })[0]!), ...sync("TLBSYNC", bank)]
       : [write("TLBIVA", bank, Tlbiva.encode({ ASID: BigInt(asid & 0xffff), Address: pageBits(address, Tlbiva.fields.Address.at) })[0]!), ...sync("TLBSYNC", bank)];
+  /** One entry matches all StreamIDs of a mask; where they are indices, each has its own. */
+  const entriesOf = (sid: number, mask: number): readonly number[] => (matching ? [sid] : streamIds({ smmu, sid: streamId(sid), mask }));
+  /** `smmu_sid_bind_cb`. The stream's number is the group's, too: one beyond the groups binds nothing. */
+  const bindStream = remember((sid: number, bank: number, mask: number) => [
+    ...entriesOf(sid, mask).map((entry) => write("S2CR", entry, S2cr.encode({ TYPE: "bank", PRIVCFG: "incoming", CBNDX: BigInt(bank & 0xff) })[0]!)),
+    ...(matching ? [write("SMR", sid, Smr.encode({ VALID: 1n, ID: BigInt(sid & 0x7fff), MASK: BigInt(mask & 0x7fff) })[0]!)] : []),
+  ]);
+  /** `smmu_sid_unbind`. */
+  const unbindStream = remember((sid: number, mask: number) => [
+    ...entriesOf(sid, mask).map((entry) => write("S2CR", entry, S2cr.encode({ TYPE: "fault" })[0]!)),
+    ...(matching ? [write("SMR", sid, 0n)] : []),
+  ]);
   return {
     reset: remember(() => resetSteps(parameters, write, sync)),
-    /** `smmu_sid_bind_cb`. The stream's number is the group's, too: one beyond the groups binds nothing. */
-    bindStream: remember((sid: number, bank: number) => [
-      write("S2CR", sid, S2cr.encode({ TYPE: "bank", PRIVCFG: "incoming", CBNDX: BigInt(bank & 0xff) })[0]!),
-      ...(matching ? [write("SMR", sid, Smr.encode({ VALID: 1n, ID: BigInt(sid & 0x7fff) })[0]!)] : []),
-    ]),
-    /** `smmu_sid_unbind`. */
-    unbindStream: remember((sid: number) => [write("S2CR", sid, S2cr.encode({ TYPE: "fault" })[0]!), ...(matching ? [write("SMR", sid, 0n)] : [])]),
+    bindStream: (sid, bank, mask = 0) => bindStream(sid, bank, mask),
+    unbindStream: (sid, mask = 0) => unbindStream(sid, mask),
     assignBank: remember((bank: number, root: Pa, asid: number) => (hypervisor ? assignStage2(parameters, write, bank, root) : assignStage1(parameters, write, bank, root, asid))),
     /** `smmu_cb_disable`: translation is off, and streams that are bound then pass untranslated. */
     disableBank: remember((bank: number, asid: number) => [write("SCTLR", bank, BANK_OFF), ...invalidateBank(bank, asid)]),
