@@ -9,7 +9,7 @@ import { createModel, type Model } from "./model.ts";
 import { properties, type Property } from "./properties.ts";
 import { replay } from "./replay.ts";
 import { traceModel, traceOf } from "./trace.ts";
-import { assumptions, type Verdict, type VerdictViolation } from "./verdict.ts";
+import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
 export interface CheckOptions {
   readonly scope?: Scope;
@@ -79,9 +79,10 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
     })),
     violations,
     coverage,
+    notTried: notTriedUnder(profile),
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
     intendedPaths: { judged: judgedPaths.length, ofTrusted: bootable.layout.dma.length - judgedPaths.length, unreached: unreachedPaths.map((path) => pathName(layout, path)) },
-    assumptions,
+    assumptions: assumptionsOf(profile),
   };
 };

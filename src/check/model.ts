@@ -44,7 +44,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const machine = machineOf(profile, plan, cacheMode);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
-  const coverage = new Coverage(invocations);
+  const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)));
   const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
   const ids = view.tables.machine.at(0);
   const setMachine = (state: MachineState): void => {

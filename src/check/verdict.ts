@@ -2,6 +2,8 @@
  * The verdict: what was shown, for which scope, under which assumptions, and what was never reached. A run that hit a
  * bound says so in its result, so that it cannot be read as a proof.
  */
+import { invocations } from "../kernel/invocations.ts";
+import type { Profile } from "../kernel/profile.ts";
 import type { Layout } from "../system/layout.ts";
 import type { Scope } from "../system/scale.ts";
 import type { OperationCoverage } from "./coverage.ts";
@@ -44,6 +46,8 @@ export interface Verdict {
   readonly properties: readonly { readonly name: PropertyName; readonly sentence: string; readonly result: "holds" | "violated" | "undecided" }[];
   readonly violations: readonly VerdictViolation[];
   readonly coverage: readonly OperationCoverage[];
+  /** Invocations that exploring leaves out, by the reason. */
+  readonly notTried: readonly { readonly why: string; readonly labels: readonly string[] }[];
   readonly unreachedOperations: readonly string[];
   readonly unreachedRefusals: readonly string[];
   /** DMA paths that the spec intends: those of untrusted owners are judged, those of trusted ones never open here. */
@@ -51,16 +55,35 @@ export interface Verdict {
   readonly assumptions: readonly string[];
 }
 
+const machineAssumption = {
+  smmuv3: "The SMMU behaves as the model says (IHI 0070, stage 2); ATS is off, so no device claims to have translated already.",
+  smmuv2: "The SMMU behaves as the model says (IHI 0062 D.c), which takes a bank with SCTLR.M=0 for one that passes everything untranslated.",
+} as const;
+const firmwareAssumption = {
+  smmuv3: "Firmware leaves no DMA running before the kernel sets GBPA.ABORT, and the machine is reset physically in between.",
+  smmuv2: "Firmware leaves no DMA running before the kernel clears CR0.CLIENTPD, and the machine is reset physically in between.",
+} as const;
+
 /** What every verdict rests on (design D13). */
-export const assumptions: readonly string[] = [
-  "The SMMU behaves as the model says (IHI 0070, stage 2); ATS is off, so no device claims to have translated already.",
+export const assumptionsOf = ({ machine }: Profile): readonly string[] => [
+  machineAssumption[machine],
   "Table walks are coherent with the kernel's stores.",
-  "Firmware leaves no DMA running before the kernel sets GBPA.ABORT, and the machine is reset physically in between.",
+  firmwareAssumption[machine],
   "CPU accesses to device registers and PCI configuration space are outside the SMMU's reach: a guest that renumbers a bridge changes requester IDs.",
   "An invocation runs whole (coarse grain); the SMMU may fetch between its steps, but no device's DMA is judged there.",
   "Trusted components make no invocation after boot, and there is no communication between components.",
 ];
 
+/** What exploring leaves out under a profile. */
+export const notTriedUnder = (profile: Profile): Verdict["notTried"] => {
+  const reasons = new Map<string, string[]>();
+  for (const { label, unexplored, inProfile } of invocations) {
+    if (unexplored === undefined || inProfile?.(profile) === false) continue;
+    reasons.set(unexplored, [...(reasons.get(unexplored) ?? []), label]);
+  }
+  return [...reasons].map(([why, labels]) => ({ why, labels }));
+};
+
 /** In words: what an exhausted run covers and what it does not. */
 export const scopeInWords = (scope: Scope): string =>
-  `the first ${scope.pages} page(s) of each region; ${scope.slots} free slot(s) in each CNode, and new capabilities go only there, not where one was deleted, and not two CNodes deep; at most ${scope.children} object(s) at a time from each untyped; rights read-write and read-only; every IOVA mapped at boot and ${scope.addresses} more; any number of these invocations in any order`;
+  `the first ${scope.pages} page(s) of each region, each of the size of its frames; ${scope.slots} free slot(s) in each CNode, and new capabilities go only there, not where one was deleted, and not two CNodes deep; at most ${scope.children} object(s) of 4 KiB at a time from each untyped; rights read-write and read-only; every IOVA mapped at boot and ${scope.addresses} more; any number of these invocations in any order`;

@@ -3,6 +3,7 @@ import { NONE } from "../base/state.ts";
 import { hex } from "../base/words.ts";
 import { CB, VSPACE, kinds } from "../kernel/capability.ts";
 import { bankCount } from "../kernel/binding.ts";
+import type { Reach } from "../check/machine.ts";
 import type { OpenKernel } from "../system/openKernel.ts";
 import type { SlotPlace } from "../kernel/plan.ts";
 
@@ -21,12 +22,28 @@ const placeText = ({ kernel: { plan } }: OpenKernel, place: SlotPlace): string =
   }
 };
 
-/** Bindings, bank counts and the derivation tree, as `invoke --state` prints them. */
-export const stateJson = (opened: OpenKernel): object => {
+/** Who reaches what: through the bits, and through what may be cached since. Streams that reach nothing are left out. */
+const reachJson = ({ streams }: Reach): object[] =>
+  streams.flatMap(({ smmu, sid, configurations, targets }) => {
+    const classes = [...new Set(configurations.map(({ class: is }) => is))];
+    if (targets.length === 0) return [];
+    return [
+      {
+        smmu,
+        sid: sid < 0 ? "others" : hex(sid),
+        configurations: classes,
+        targets: targets.map(({ iova, pa, size, read, write, cached }) => ({ iova: hex(iova), pa: hex(pa), size: hex(size), access: `${read ? "r" : ""}${write ? "w" : ""}`, ...(cached ? { cached } : {}) })),
+      },
+    ];
+  });
+
+/** Bindings, bank counts, the derivation tree and reach, as `invoke --state` prints them. */
+export const stateJson = (opened: OpenKernel, reach: Reach): object => {
   const { plan, tables } = opened.kernel;
   const rows = opened.state.slot;
   const named = (row: number): string => placeText(opened, plan.slots[row]!);
   return {
+    ...(tables.processor.at(0).halted === 1 ? { halted: true } : {}),
     bindings: plan.sids.flatMap(({ smmu, sid, node }) => {
       const copy = tables.slot.at(node);
       if (copy.kind !== CB) return [];
@@ -46,5 +63,6 @@ export const stateJson = (opened: OpenKernel): object => {
     capabilities: rows.flatMap((slot, row) =>
       slot.kind === 0 ? [] : [{ slot: named(row), kind: kinds[slot.kind], object: slot.object, ...(slot.parent === NONE ? {} : { parent: named(slot.parent) }), revocable: slot.revocable === 1 }],
     ),
+    reach: reachJson(reach),
   };
 };

@@ -50,6 +50,12 @@ const pathsText = ({ intendedPaths: { judged, ofTrusted, unreached } }: Verdict)
   return `Intended DMA paths reached: ${judged - unreached.length} of ${judged}${never}.${trusted}`;
 };
 
+const notTriedText = ({ notTried }: Verdict, all: boolean): string[] => {
+  const number = notTried.reduce((sum, { labels }) => sum + labels.length, 0);
+  if (!all) return [`Invocations not tried at all: ${number} (with the reasons: --verbose and verdict.json).`];
+  return ["Invocations not tried at all:", ...notTried.map(({ why, labels }) => `  ${labels.join(", ")}: ${why}`)];
+};
+
 /** `all`: list every refusal that was never reached, instead of their number. */
 export const verdictText = (verdict: Verdict, all = false): string => {
   const refusals = verdict.unreachedRefusals;
@@ -62,6 +68,7 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),
     pathsText(verdict),
+    ...notTriedText(verdict, all),
     `Invocations never performed: ${wrap(verdict.unreachedOperations)}.`,
     all ? `Refusals never reached:\n${refusals.map((line) => `  ${line}`).join("\n")}` : `Refusals never reached: ${refusals.length}${refusals.length === 0 ? "" : " (listed with --verbose and in verdict.json)"}.`,
     `Kernel: profile ${verdict.model.profile}${verdict.model.mutant === undefined ? "" : `, MUTANT without ${verdict.model.mutant}`}; machine ${verdict.model.machine}, caches ${verdict.model.caches}.`,

@@ -10,8 +10,9 @@ export const bytesText = (size: bigint): string => {
 };
 
 const frameText = (layout: Layout, cap: Extract<LayoutCap, { kind: "frame" }>, count: number): string => {
-  const { name } = layout.regions[cap.region]!;
-  const what = count === 1 ? `frame of ${name}` : `${count} frames of ${name}`;
+  const { name, frames } = layout.regions[cap.region]!;
+  const frame = `${frames === undefined ? "" : `${bytesText(frames)} `}frame`;
+  const what = count === 1 ? `${frame} of ${name}` : `${count} ${frame}s of ${name}`;
   const mapped = cap.mapped === undefined ? "not mapped" : `mapped in ${layout.vspaces[cap.mapped.vspace]!.name} at ${hex(cap.mapped.iova)}`;
   return `${what} at ${hex(cap.pa)}, ${rightsText(cap.rights)}, ${mapped}`;
 };

@@ -4,7 +4,8 @@
  */
 import { type Diagnostic, impossible, printable } from "../base/diagnostic.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
-import type { Layout, LayoutCap, LayoutSlot } from "../system/layout.ts";
+import { frameLevel } from "../system/frameSize.ts";
+import { frameBytes, type Layout, type LayoutCap, type LayoutSlot } from "../system/layout.ts";
 import { bootWarning, controlWarning } from "./capdlWarning.ts";
 import type { SmmuObject } from "./capdlLoader.ts";
 import { ascii } from "./escape.ts";
@@ -36,6 +37,8 @@ const tableOver = (names: Names, vspace: number, level: number, iova: bigint): s
 
 /** seL4 splits an ASID into pool and index of 9 bits (AArch64 `asidLowBits`). */
 const asidParam = (asid: number): string => `asid: (${asid >> 9}, ${asid & 511})`;
+/** capDL's words for the size of a frame, by the level whose entries map it: it has the suffixes k and M only (ParserUtils.hs). */
+const FRAME_WORDS: Readonly<Record<number, string>> = { 1: "1024M", 2: "2M", 3: "4k" };
 const rightsParam = { rw: "RW", r: "R" } as const;
 
 const untypedType = (layout: Layout, region: number): string => {
@@ -56,7 +59,7 @@ const typeOf = (layout: Layout, cap: LayoutCap): string => {
     case "pageTable":
       return TABLE_TYPES[cap.mapped.level] ?? impossible(`a page table of level ${cap.mapped.level}`);
     case "frame":
-      return `frame (4k, paddr: ${hex(cap.pa)})`;
+      return `frame (${FRAME_WORDS[frameLevel(frameBytes(layout, cap.region))] ?? impossible("a frame of no size that is")}, paddr: ${hex(cap.pa)})`;
     case "untyped":
       return untypedType(layout, cap.region);
     case "sidControl":
@@ -74,7 +77,8 @@ const paramsOf = (layout: Layout, names: Names, cap: LayoutCap): string => {
     case "frame": {
       const { mapped, rights } = cap;
       if (mapped === undefined) return rightsParam[rights];
-      return `${rightsParam[rights]}, mapping: (${tableOver(names, mapped.vspace, 3, mapped.iova)}, ${indexOf(3, mapped.iova)})`;
+      const level = frameLevel(frameBytes(layout, cap.region));
+      return `${rightsParam[rights]}, mapping: (${tableOver(names, mapped.vspace, level, mapped.iova)}, ${indexOf(level, mapped.iova)})`;
     }
     default:
       return "";
@@ -121,7 +125,7 @@ const tcbs = (layout: Layout, names: Names): readonly Container[] =>
     };
   });
 
-/** The tables' own slots: tables of the next level, and frames in those of level 3. */
+/** The tables' own slots: tables of the next level, and frames in those of their own. */
 const tables = (layout: Layout, names: Names, objects: Objects): readonly Container[] => {
   const containers = new Map<string, Map<number, CapLine>>();
   const put = (container: string, slot: number, object: string, params: string): void => {
@@ -134,7 +138,11 @@ const tables = (layout: Layout, names: Names, objects: Objects): readonly Contai
     const { vspace, level, iova } = cap.mapped;
     put(tableOver(names, vspace, level - 1, iova), indexOf(level - 1, iova), objectName(layout, names, cap)!, "");
   }
-  const frame = (cap: MappedFrame): void => put(tableOver(names, cap.mapped.vspace, 3, cap.mapped.iova), indexOf(3, cap.mapped.iova), objectName(layout, names, cap)!, rightsParam[cap.rights]);
+  const frame = (cap: MappedFrame): void => {
+    const { vspace, iova } = cap.mapped;
+    const level = frameLevel(frameBytes(layout, cap.region));
+    put(tableOver(names, vspace, level, iova), indexOf(level, iova), objectName(layout, names, cap)!, rightsParam[cap.rights]);
+  };
   mappedFrames(layout).forEach(frame);
   return [...objects.keys()].flatMap((name) => {
     const lines = containers.get(name);

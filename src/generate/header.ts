@@ -1,11 +1,11 @@
 /** View of `<component>.h`: what a component's program has to know to use its capabilities. */
-import { hex, PAGE_BYTES } from "../base/words.ts";
-import type { Layout, LayoutCap } from "../system/layout.ts";
+import { hex } from "../base/words.ts";
+import { frameBytes, type Layout, type LayoutCap } from "../system/layout.ts";
 import { cComment } from "./escape.ts";
 import { identifiers } from "./identifier.ts";
 import { type MappingRun, mappingRuns } from "./mapping.ts";
 import type { Names } from "./names.ts";
-import { capText, rightsText } from "./capText.ts";
+import { bytesText, capText, rightsText } from "./capText.ts";
 import { type SlotRun, slotRuns } from "./slotRun.ts";
 
 interface Macro {
@@ -21,13 +21,13 @@ interface Group {
 const holds = (layout: Layout, component: number, wanted: (cap: LayoutCap) => boolean): boolean => layout.components[component]!.slots.some(({ cap }) => wanted(cap));
 
 const slotMacros = (layout: Layout, names: Names, component: number): readonly Macro[] =>
-  slotRuns(layout.components[component]!).flatMap(({ first, position, count }: SlotRun): Macro[] => {
+  slotRuns(layout, layout.components[component]!).flatMap(({ first, position, count }: SlotRun): Macro[] => {
     const note = capText(layout, first.cap, count);
     if (count === 1 || first.cap.kind !== "frame") return [{ name: `SLOT_${names.slots[component]![position]!}`, value: `${first.slot}`, note }];
     const name = `SLOT_${names.regions[first.cap.region]!}`;
     return [
       { name: `${name}_FIRST`, value: `${first.slot}`, note },
-      { name: `${name}_COUNT`, value: `${count}`, note: "one slot a page, in address order" },
+      { name: `${name}_COUNT`, value: `${count}`, note: `one slot a ${layout.regions[first.cap.region]!.frames === undefined ? "page" : "frame"}, in address order` },
     ];
   });
 
@@ -66,9 +66,10 @@ const addressMacros = (layout: Layout, names: Names, component: number): readonl
   return runs.flatMap((run): Macro[] => {
     const once = runs.filter(({ region }) => region === run.region).length === 1;
     const name = once ? names.regions[run.region]! : `${names.vspaces[run.vspace]!}_${names.regions[run.region]!}`;
+    const page = frameBytes(layout, run.region);
     return [
       { name: `IOVA_${name}`, value: `${hex(run.iova)}UL`, note: runNote(layout, run) },
-      { name: `SIZE_${name}`, value: `${hex(run.size)}UL`, note: `4 KiB pages: ${run.size / PAGE_BYTES}` },
+      { name: `SIZE_${name}`, value: `${hex(run.size)}UL`, note: `${bytesText(page)} pages: ${run.size / page}` },
     ];
   });
 };

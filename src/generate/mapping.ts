@@ -1,6 +1,6 @@
-/** What stands mapped in the address spaces at boot, page by page in the layout, here as contiguous runs. */
-import { type Iova, type Pa, PAGE_BYTES } from "../base/words.ts";
-import type { FrameRights, Layout, LayoutCap } from "../system/layout.ts";
+/** What stands mapped in the address spaces at boot, frame by frame in the layout, here as contiguous runs. */
+import type { Iova, Pa } from "../base/words.ts";
+import { frameBytes, type FrameRights, type Layout, type LayoutCap } from "../system/layout.ts";
 
 export interface MappingRun {
   readonly vspace: number;
@@ -21,11 +21,12 @@ export const mappedFrames = (layout: Layout): readonly MappedFrame[] =>
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** By address space, then by IOVA. Pages join where IOVA and physical address both go on and region and rights stay. */
+/** By address space, then by IOVA. Frames join where IOVA and physical address both go on and region and rights stay. */
 export const mappingRuns = (layout: Layout): readonly MappingRun[] => {
   const runs: MappingRun[] = [];
-  const pages = mappedFrames(layout).toSorted((a, b) => a.mapped.vspace - b.mapped.vspace || compare(a.mapped.iova, b.mapped.iova));
-  for (const { region, pa, rights, mapped } of pages) {
+  const frames = mappedFrames(layout).toSorted((a, b) => a.mapped.vspace - b.mapped.vspace || compare(a.mapped.iova, b.mapped.iova));
+  for (const { region, pa, rights, mapped } of frames) {
+    const size = frameBytes(layout, region);
     const last = runs.at(-1);
     const goesOn =
       last !== undefined &&
@@ -34,8 +35,8 @@ export const mappingRuns = (layout: Layout): readonly MappingRun[] => {
       last.rights === rights &&
       last.iova + last.size === mapped.iova &&
       last.pa + last.size === pa;
-    if (goesOn) runs[runs.length - 1] = { ...last, size: last.size + PAGE_BYTES };
-    else runs.push({ vspace: mapped.vspace, region, iova: mapped.iova, pa, size: PAGE_BYTES, rights });
+    if (goesOn) runs[runs.length - 1] = { ...last, size: last.size + size };
+    else runs.push({ vspace: mapped.vspace, region, iova: mapped.iova, pa, size, rights });
   }
   return runs;
 };

@@ -1,6 +1,6 @@
 /** What every object of a layout is called in the generated files. One name serves capDL, C and the companion file. */
-import { hex, PAGE_BYTES } from "../base/words.ts";
-import type { Layout, LayoutCap } from "../system/layout.ts";
+import { hex } from "../base/words.ts";
+import { frameBytes, type Layout, type LayoutCap } from "../system/layout.ts";
 import { identifiers } from "./identifier.ts";
 
 /** Identifiers, by index in the layout's lists. Unique in each list. */
@@ -46,8 +46,8 @@ export const objectName = (layout: Layout, names: Names, cap: LayoutCap): string
     case "vspace":
       return rootName(names, cap.vspace);
     case "frame":
-      // The page's number ends the name, so that no other region's page can have the same one.
-      return `frame_${names.regions[cap.region]!}_${(cap.pa - layout.regions[cap.region]!.base) / PAGE_BYTES}`;
+      // The frame's number ends the name, so that no other region's frame can have the same one.
+      return `frame_${names.regions[cap.region]!}_${(cap.pa - layout.regions[cap.region]!.base) / frameBytes(layout, cap.region)}`;
     case "pageTable":
       return tableName(names, cap.mapped.vspace, cap.mapped.level, cap.mapped.iova);
     case "untyped":

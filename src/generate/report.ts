@@ -26,12 +26,12 @@ const streamText = ({ sids }: Layout, sid: number): string => {
 const reachText = (layout: Layout, { sid, rights, iova }: RangeReach): string => `${streamText(layout, sid)}: ${rightsText(rights)} at IOVA ${hex(iova)}`;
 
 const mapRow = (layout: Layout, { base, size, region, reach }: PhysicalRange): object => {
-  const { name, kind, owner, shares } = layout.regions[region]!;
+  const { name, kind, owner, shares, frames } = layout.regions[region]!;
   return {
     base: hex(base),
     end: hex(base + size),
     size: bytesText(size),
-    what: `${markdown(name)} (${KINDS[kind]})`,
+    what: `${markdown(name)} (${KINDS[kind]}${frames === undefined ? "" : ` in ${bytesText(frames)} frames`})`,
     owner: owner === undefined ? "kernel" : nameIn(layout.components, owner),
     shares: listed(shares.map((share) => `${nameIn(layout.components, share.with)}: ${rightsText(share.access)}`)),
     reach: listed(reach.map((path) => reachText(layout, path))),
@@ -48,7 +48,7 @@ const componentView = (layout: Layout, component: Layout["components"][number]):
   kind: component.kind,
   trust: component.trusted ? "trusted: runs a fixed program" : "untrusted: may invoke anything it holds, in any order",
   cnode: `2^${component.radix} slots, ${component.spareSlots} of them free`,
-  slots: slotRuns(component).map((run) => ({
+  slots: slotRuns(layout, component).map((run) => ({
     slot: run.count === 1 ? `${run.first.slot}` : `${run.first.slot} to ${run.first.slot + run.count - 1}`,
     name: slotNames(component, run),
     cap: markdown(capText(layout, run.first.cap, run.count)),

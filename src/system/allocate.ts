@@ -3,7 +3,7 @@
  * its order, so that the same input gives the same layout and a small change of it a small change of the layout.
  */
 import type { Checked } from "../base/diagnostic.ts";
-import { pa } from "../base/words.ts";
+import { pa, PAGE_BYTES } from "../base/words.ts";
 import { draftCspaces, fillCspaces } from "./cspace.ts";
 import { createFindings } from "./findings.ts";
 import type { FrameRights, Layout, LayoutDmaPath, LayoutRegion, LayoutSmmu, LayoutVspace } from "./layout.ts";
@@ -16,7 +16,7 @@ import type { Resolved } from "./resolve.ts";
 export type Origin = Pick<Layout, "board" | "spec">;
 
 const regionsOf = ({ regions, smmus }: Resolved, placement: Placement): readonly LayoutRegion[] => [
-  ...regions.map(({ name, size, kind, owner, shares }, index): LayoutRegion => ({ name, base: placement.regions[index]!, size, kind, owner, shares })),
+  ...regions.map(({ name, size, kind, owner, shares, frames }, index): LayoutRegion => ({ name, base: placement.regions[index]!, size, kind, owner, shares, ...(frames === PAGE_BYTES ? {} : { frames }) })),
   { name: "objects", base: pa(placement.objects.base), size: placement.objects.size, kind: "objects", shares: [] },
   ...smmus.map(({ log2Size }, index): LayoutRegion => ({
     name: smmus.length > 1 ? `stream-table-${index}` : "stream-table",
@@ -41,7 +41,7 @@ const intendedAccess = ({ regions }: Resolved, owner: number, { region, access }
   return policy === "rw" ? access : policy;
 };
 
-/** For each stream, each region that its owner maps for it and may use: the first page, by read and by write. */
+/** For each stream, each region that its owner maps for it and may use: the first frame, by read and by write. */
 const dmaOf = (resolved: Resolved, spaces: readonly AddressSpace[], placement: Placement): readonly LayoutDmaPath[] =>
   resolved.sids.flatMap(({ owner }, sid) =>
     spaces[resolved.components[owner]!.vspace!]!.mappings.flatMap((mapping) => {

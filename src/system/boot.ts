@@ -13,7 +13,8 @@ import { canonicalAddress, entriesFor, fixedPlan, type Guard, type Plan, type Pl
 import type { Profile } from "../kernel/profile.ts";
 import { ENTRY_PAGE, ENTRY_TABLE, kernelShape, type KernelShape, type KernelTables } from "../kernel/state.ts";
 import { PAGE_CNODE_RADIX } from "../kernel/untyped.ts";
-import type { Layout, LayoutCap } from "./layout.ts";
+import { frameBits, frameLevel } from "./frameSize.ts";
+import { frameBytes, type Layout, type LayoutCap } from "./layout.ts";
 import { type Bootable, mappedAddresses } from "./scale.ts";
 
 export interface Booted {
@@ -31,25 +32,25 @@ const PAGE_BITS = 12;
 
 const untypedRegions = (layout: Layout): number[] => layout.regions.flatMap((region, index) => (region.kind === "untyped" ? [index] : []));
 
-/** Pages that are or may become objects, in physical order. */
+/** Frames and tables that are or may be made, in physical order. */
 const pagesOf = (layout: Layout): Plan["pages"] => {
   const untyped = untypedRegions(layout);
-  const named = new Map<bigint, { name: string; untyped: number }>();
+  const named = new Map<bigint, { name: string; untyped: number; bits: number }>();
   for (const { slots } of layout.components)
     for (const { cap } of slots) {
-      if (cap.kind === "frame") named.set(cap.pa, { name: pageName(layout, cap.region, cap.pa), untyped: NONE });
-      if (cap.kind === "pageTable") named.set(cap.pa, { name: `table ${layout.vspaces[cap.mapped.vspace]!.name} L${cap.mapped.level}`, untyped: NONE });
+      if (cap.kind === "frame") named.set(cap.pa, { name: pageName(layout, cap.region, cap.pa), untyped: NONE, bits: frameBits(frameBytes(layout, cap.region)) });
+      if (cap.kind === "pageTable") named.set(cap.pa, { name: `table ${layout.vspaces[cap.mapped.vspace]!.name} L${cap.mapped.level}`, untyped: NONE, bits: PAGE_BITS });
     }
-  for (const { name, root } of layout.vspaces) named.set(root, { name: `root table ${name}`, untyped: NONE });
+  for (const { name, root } of layout.vspaces) named.set(root, { name: `root table ${name}`, untyped: NONE, bits: PAGE_BITS });
   for (const [index, region] of untyped.entries()) {
     const { base, size } = layout.regions[region]!;
-    for (let at: bigint = base; at < base + size; at += PAGE_BYTES) named.set(at, { name: pageName(layout, region, at), untyped: index });
+    for (let at: bigint = base; at < base + size; at += PAGE_BYTES) named.set(at, { name: pageName(layout, region, at), untyped: index, bits: PAGE_BITS });
   }
-  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([address, page]) => ({ pa: pa(address), bits: PAGE_BITS, device: false, ...page }));
+  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([address, page]) => ({ pa: pa(address), device: false, ...page }));
 };
 const pageName = (layout: Layout, region: number, address: bigint): string => {
   const { name, base, size } = layout.regions[region]!;
-  return size === PAGE_BYTES ? name : `${name}+0x${(address - base).toString(16)}`;
+  return size === frameBytes(layout, region) ? name : `${name}+0x${(address - base).toString(16)}`;
 };
 
 /** The slots of a component's CNode that are represented: those filled at boot, then the first empty ones. */
@@ -119,8 +120,10 @@ export const planOf = (bootable: Bootable, profile: Profile): Plan => {
     irqs: [],
     addresses,
     ...entriesFor(layout.vspaces.length, addresses),
-    sids: layout.sids.map(({ name, smmu, sid }, index) => ({ name, smmu, sid, node: firstNode + index })),
+    sids: layout.sids.map(({ name, smmu, sid, mask }, index) => ({ name, smmu, sid, mask, node: firstNode + index })),
     cbs: layout.cbs.map(({ name, smmu, number, vmid }, index) => ({ name, smmu, number, vmid, node: firstNode + layout.sids.length + index })),
+    // Not explored: what a guest writes into its table is no part of the state.
+    cdTables: [],
     bankCounts: Math.max(1, profile.bankCounter),
   });
 };
@@ -210,12 +213,13 @@ const buildTables = (layout: Layout, plan: Plan, driver: Driver, tables: KernelT
   for (const cap of caps) {
     if (cap.kind !== "frame" || cap.mapped === undefined) continue;
     const { vspace, iova } = cap.mapped;
-    const row = plan.entryAt(vspace, 3, plan.addressOf(iova));
+    const level = frameLevel(frameBytes(layout, cap.region));
+    const row = plan.entryAt(vspace, level, plan.addressOf(iova));
     const entry = tables.entry.at(row);
     entry.kind = ENTRY_PAGE;
     entry.page = pageAt(cap.pa);
     entry.rights = cap.rights === "rw" ? READ_WRITE : READ_ONLY;
-    steps.push(...driver.writePage(tableFor(vspace, 3, iova), row, entry.page, entry.rights));
+    steps.push(...driver.writePage(tableFor(vspace, level, iova), row, entry.page, entry.rights));
   }
   return steps;
 };

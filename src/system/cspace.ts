@@ -1,9 +1,9 @@
 /**
  * Which capability lies in which slot at boot. Slot 0 stays Null, slot 1 is the component's own CNode; then, each kind
  * in the order of the layout's lists: control capabilities, SIDs, CBs, address spaces (own ones before copies), page
- * tables, frames (by region, by page), untypeds. The last component, the initialiser, holds what nobody else is given.
+ * tables, frames (by region, by address), untypeds. The last component, the initialiser, holds what nobody else is given.
  */
-import { pa, iova, PAGE_BYTES } from "../base/words.ts";
+import { pa, iova } from "../base/words.ts";
 import { impossible } from "../base/diagnostic.ts";
 import type { FrameRights, LayoutCap, LayoutComponent, LayoutSlot } from "./layout.ts";
 import type { AddressSpace } from "./mapping.ts";
@@ -131,15 +131,15 @@ const originalHolder = (giving: Giving, region: number): RegionHolder => {
 
 const framesOf = (giving: Giving, holder: number, region: number, access: FrameRights, original: boolean): readonly Draft[] => {
   const { regions, components } = giving.resolved;
-  const { name, size } = regions[region]!;
+  const { name, size, frames: bytes } = regions[region]!;
   const vspace = components[holder]?.vspace;
   const mapping = vspace === undefined ? undefined : giving.spaces[vspace]!.mappings.find((candidate) => candidate.region === region);
-  return Array.from({ length: Number(size / PAGE_BYTES) }, (_, page): Draft => {
-    const object = `frame ${region} ${page}`;
-    const offset = PAGE_BYTES * BigInt(page);
+  return Array.from({ length: Number(size / bytes) }, (_, frame): Draft => {
+    const object = `frame ${region} ${frame}`;
+    const offset = bytes * BigInt(frame);
     const mapped = mapping === undefined || vspace === undefined ? {} : { mapped: { vspace, iova: iova(mapping.base + offset) } };
     return {
-      name: `${identifier(name)}_${page}`,
+      name: `${identifier(name)}_${frame}`,
       object,
       original,
       ...(original ? {} : { parent: object }),

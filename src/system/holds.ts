@@ -1,9 +1,11 @@
 /** What each component holds at boot, from the names in its `holds` list. */
-import { PAGE_BYTES, hex } from "../base/words.ts";
+import { hex } from "../base/words.ts";
+import { frameSizeBytes } from "./frameSize.ts";
+import { checkGranularity } from "./granularity.ts";
 import type { FrameRights } from "./layout.ts";
 import { componentNamed, type Naming } from "./naming.ts";
 import type { KeyPath } from "./place.ts";
-import { byBase, endOf, overlaps, rangeText } from "./ranges.ts";
+import { alignUp, byBase, endOf, overlaps, rangeText, sizeText } from "./ranges.ts";
 import type { ResolvedRegion } from "./regions.ts";
 import type { SpecHold } from "./spec.ts";
 import { didYouMean } from "./suggestion.ts";
@@ -27,7 +29,7 @@ export type ResolvedHold =
 /** Input of a 44-bit stage 2. */
 export const IOVA_LIMIT = 1n << 44n;
 
-/** Frame capabilities of one system, copies counted: 256 MiB in pages that one component holds each. */
+/** Frame capabilities of one system, copies counted: 256 MiB in 4 KiB frames that one component holds each. */
 export const FRAMES_LIMIT = 1 << 16;
 
 interface Holding extends Naming {
@@ -64,11 +66,12 @@ const warnOfUnsharedGrant = ({ findings, spec }: Holding, region: ResolvedRegion
   findings.warning("unshared-grant", path, `\`${holder.name}\` holds \`${region.name}\` (${access}) of \`${owner}\`, which ${policy}`, "add a `share`, or expect `cofferdam check` to find the break");
 };
 
-/** The `iova` key beside the `region` key at `path`. */
-const iovaPath = (path: KeyPath): KeyPath => [...path.slice(0, -1), "iova"];
+/** The key `name` beside the `region` key at `path`. */
+const beside = (path: KeyPath, name: "iova" | "pages"): KeyPath => [...path.slice(0, -1), name];
 
-const checkIova = ({ findings }: Holding, region: ResolvedRegion, iova: bigint, path: KeyPath): void => {
-  if (iova % PAGE_BYTES !== 0n) findings.error("iova-misaligned", path, `${hex(iova)} is not a multiple of 4 KiB`, `the next one is ${hex((iova / PAGE_BYTES + 1n) * PAGE_BYTES)}`);
+/** `alignment` is the size of page that the region is mapped with. */
+const checkIova = ({ findings }: Holding, region: ResolvedRegion, iova: bigint, alignment: bigint, path: KeyPath): void => {
+  if (iova % alignment !== 0n) findings.error("iova-misaligned", path, `${hex(iova)} is not a multiple of ${sizeText(alignment)}`, `the next one is ${hex(alignUp(iova, alignment))}`);
   else if (iova + region.size > IOVA_LIMIT) {
     findings.error("iova-out-of-range", path, `\`${region.name}\` would be at ${rangeText({ base: iova, size: region.size })}, past the last address of a 44-bit stage 2`, `the last is ${hex(IOVA_LIMIT - 1n)}`);
   }
@@ -87,7 +90,7 @@ const holdRegion = (holding: Holding, holder: Holder, written: RegionHold, path:
   warnOfUnsharedGrant(holding, region, access, holder, path);
   if (region.kind === "untyped") {
     claimSole(holding, `untyped ${index}`, `the untyped \`${region.name}\``, holder, path, "untyped-two-holders");
-    if (written.access !== undefined || written.iova !== undefined || written.map !== undefined) {
+    if (written.access !== undefined || written.iova !== undefined || written.map !== undefined || written.pages !== undefined) {
       findings.error("untyped-not-mapped", path, `\`${region.name}\` is untyped: it has no frames to map and no access to choose`, "hold it by its name alone");
     }
     return [{ kind: "region", region: index, access, map: false, iova: undefined, path }];
@@ -96,8 +99,12 @@ const holdRegion = (holding: Holding, holder: Holder, written: RegionHold, path:
   if (!mappable && !streams.refused.has(holder.index) && (written.iova !== undefined || written.map === true)) {
     findings.error("no-address-space", path, `\`${holder.name}\` has no device behind an SMMU, so nothing can be mapped for it`, "leave out `iova` and `map`");
   }
-  if (written.iova !== undefined) checkIova(holding, region, written.iova, iovaPath(path));
-  return [{ kind: "region", region: index, access, map: mappable && written.map !== false, iova: written.iova, path }];
+  const { pages, iova } = written;
+  const conflict = pages !== undefined && checkGranularity(findings, holding.spec, { holder: holder.name, region, pages, iova, path: beside(path, "pages"), limit: FRAMES_LIMIT });
+  // In a conflict the hint says what the larger size needs, so that one mistake is one finding.
+  const wanted = frameSizeBytes(pages ?? "4KiB");
+  if (iova !== undefined) checkIova(holding, region, iova, conflict && wanted < region.frames ? wanted : region.frames, beside(path, "iova"));
+  return [{ kind: "region", region: index, access, map: mappable && written.map !== false, iova, path }];
 };
 
 /** Owner index, and the streams of one device or of all, that `component` or `component.device` names. */
@@ -194,7 +201,7 @@ const checkIovaOverlaps = ({ findings, resolvedRegions }: Holding, holds: readon
   for (const next of placed.slice(1)) {
     if (furthest !== undefined && overlaps(furthest, next)) {
       const [a, b] = [furthest, next].map(({ base, size, hold }) => `\`${resolvedRegions[hold.region]!.name}\` ${rangeText({ base, size })}`);
-      findings.error("iova-overlap", iovaPath(next.hold.path), `${a} and ${b} overlap in one address space`, "move one, or leave out its iova");
+      findings.error("iova-overlap", beside(next.hold.path, "iova"), `${a} and ${b} overlap in one address space`, "move one, or leave out its iova");
     }
     if (furthest === undefined || endOf(next) > endOf(furthest)) furthest = next;
   }
@@ -203,9 +210,9 @@ const checkIovaOverlaps = ({ findings, resolvedRegions }: Holding, holds: readon
 const checkFrames = ({ findings, resolvedRegions }: Holding, holds: readonly ResolvedHold[]): void => {
   const holders = new Map<number, bigint>();
   for (const hold of holds) if (hold.kind === "region") holders.set(hold.region, (holders.get(hold.region) ?? 0n) + 1n);
-  const frames = resolvedRegions.reduce((sum, { kind, size }, region) => (kind === "memory" ? sum + (size / PAGE_BYTES) * (holders.get(region) ?? 1n) : sum), 0n);
+  const frames = resolvedRegions.reduce((sum, { kind, size, frames: bytes }, region) => (kind === "memory" ? sum + (size / bytes) * (holders.get(region) ?? 1n) : sum), 0n);
   if (frames > BigInt(FRAMES_LIMIT)) {
-    findings.errorAtKey("too-many-frames", ["regions"], `the memory regions need ${frames} frame capabilities of 4 KiB; at most ${FRAMES_LIMIT} are laid out, for now`, "make regions smaller, hold them less often, or use `kind: untyped`");
+    findings.errorAtKey("too-many-frames", ["regions"], `the memory regions need ${frames} frame capabilities; at most ${FRAMES_LIMIT} are laid out, for now`, "make regions smaller, hold them less often, give them larger `frames`, or use `kind: untyped`");
   }
 };
 

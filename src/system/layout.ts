@@ -4,7 +4,7 @@
  * It holds plain data: indices into its own lists, addresses as bigint.
  */
 import type { Access } from "../base/transaction.ts";
-import type { Iova, Pa, StreamId } from "../base/words.ts";
+import { type Iova, type Pa, PAGE_BYTES, type StreamId } from "../base/words.ts";
 
 export type FrameRights = "rw" | "r";
 
@@ -32,6 +32,8 @@ export interface LayoutRegion {
   /** Index into `components`; policy, not capability. Absent for `objects` and `stream-table`. */
   readonly owner?: number;
   readonly shares: readonly { readonly with: number; readonly access: FrameRights }[];
+  /** Of `memory`: bytes of each of its frames, where that is not 4 KiB. Base and size are multiples of it. */
+  readonly frames?: bigint;
 }
 
 export type LayoutCap =
@@ -150,3 +152,6 @@ export interface Layout {
   readonly bindings: readonly LayoutBinding[];
   readonly dma: readonly LayoutDmaPath[];
 }
+
+/** Bytes of each frame of a region. */
+export const frameBytes = ({ regions }: Pick<Layout, "regions">, region: number): bigint => regions[region]!.frames ?? PAGE_BYTES;

@@ -1,10 +1,11 @@
 /** Where devices see memory: the IOVA of every mapped region, and the page tables that those addresses need. */
-import { iova, PAGE_BYTES, type Iova } from "../base/words.ts";
+import { iova, type Iova } from "../base/words.ts";
+import { frameLevel } from "./frameSize.ts";
 import type { FrameRights } from "./layout.ts";
 import { alignUp, byBase, endOf, overlaps, type Range } from "./ranges.ts";
 import type { Resolved, ResolvedComponent } from "./resolve.ts";
 
-/** A region in an address space: its pages follow each other from `base`. */
+/** A region in an address space: its frames follow each other from `base`. */
 export interface Mapping {
   readonly region: number;
   readonly base: Iova;
@@ -36,32 +37,42 @@ const COVERAGE = [
   [3, 1n << 21n],
 ] as const;
 
-/** The lowest page from `start` on where `size` bytes meet none of `taken`. */
-const nextFree = (taken: readonly Range[], start: bigint, size: bigint): bigint => {
-  let base = start;
-  for (const range of taken.toSorted(byBase)) if (overlaps({ base, size }, range)) base = alignUp(endOf(range), PAGE_BYTES);
+/** The lowest multiple of `alignment` from `start` on where `size` bytes meet none of `taken`. */
+const nextFree = (taken: readonly Range[], start: bigint, size: bigint, alignment: bigint): bigint => {
+  let base = alignUp(start, alignment);
+  for (const range of taken.toSorted(byBase)) if (overlaps({ base, size }, range)) base = alignUp(endOf(range), alignment);
   return base;
 };
+
+/** Tables below the root that map `size` bytes at `base` in frames of `frames` bytes: none below the level of the frame. */
+export const tablesFor = (base: bigint, size: bigint, frames: bigint): readonly Table[] =>
+  COVERAGE.flatMap(([level, bytes]) => {
+    const tables: Table[] = [];
+    if (level > frameLevel(frames)) return tables;
+    for (let at = base - (base % bytes); at < base + size; at += bytes) tables.push({ level, base: iova(at) });
+    return tables;
+  });
 
 const mappingsOf = ({ regions }: Resolved, component: ResolvedComponent): readonly Mapping[] => {
   const mapped = component.holds.filter((hold) => hold.kind === "region" && hold.map).filter((hold) => hold.kind === "region");
   const taken: Range[] = mapped.flatMap((hold) => (hold.iova === undefined ? [] : [{ base: hold.iova, size: regions[hold.region]!.size }]));
   return mapped.map(({ region, access, iova: written }) => {
-    const size = regions[region]!.size;
-    const base = written ?? nextFree(taken, component.kind === "vm" ? VM_BASE : DRIVER_BASE, size);
+    const { size, frames } = regions[region]!;
+    const base = written ?? nextFree(taken, component.kind === "vm" ? VM_BASE : DRIVER_BASE, size, frames);
     if (written === undefined) taken.push({ base, size });
     return { region, base: iova(base), access };
   });
 };
 
-const tablesOf = ({ regions }: Resolved, mappings: readonly Mapping[]): readonly Table[] =>
-  COVERAGE.flatMap(([level, bytes]) => {
-    const bases = new Set<bigint>();
-    for (const { base, region } of mappings) {
-      for (let at = base - (base % bytes); at < base + regions[region]!.size; at += bytes) bases.add(at);
-    }
-    return [...bases].toSorted((a, b) => (a < b ? -1 : 1)).map((base): Table => ({ level, base: iova(base) }));
-  });
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : Number(a > b));
+
+const tablesOf = ({ regions }: Resolved, mappings: readonly Mapping[]): readonly Table[] => {
+  const tables = new Map<string, Table>();
+  for (const { base, region } of mappings) {
+    for (const table of tablesFor(base, regions[region]!.size, regions[region]!.frames)) tables.set(`${table.level} ${table.base}`, table);
+  }
+  return [...tables.values()].toSorted((a, b) => a.level - b.level || compare(a.base, b.base));
+};
 
 /** One address space for each entry of `resolved.vspaces`. */
 export const mapAddressSpaces = (resolved: Resolved): readonly AddressSpace[] =>

@@ -33,7 +33,7 @@ import { type Kernel, noContents } from "../kernel/kernel.ts";
 import { type OpenLists, openPlan } from "../kernel/openPlan.ts";
 import { fixedPlan, type Guard, type Plan, type PlanLists, rootGuard } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
-import { kernelShape, type KernelShape, type KernelTables, type SlotRow } from "../kernel/state.ts";
+import { ASID_LOW_BITS, kernelShape, type KernelShape, type KernelTables, type SlotRow } from "../kernel/state.ts";
 import { startThread, THREAD_SLOTS } from "../kernel/thread.ts";
 import type { Booted } from "./boot.ts";
 import { createFindings, type Findings } from "./findings.ts";
@@ -77,6 +77,7 @@ const noLists = (profile: Profile, smmus: PlanLists["smmus"]): PlanLists => ({
   below: () => [],
   sids: [],
   cbs: [],
+  cdTables: [],
   bankCounts: Math.max(1, profile.bankCounter),
 });
 
@@ -120,7 +121,10 @@ class Builder {
   private readonly objects = new Map<string, number>();
   private readonly originals = new Map<string, number>();
 
+  private readonly profile: Profile;
+
   constructor({ firstState, places }: FirstStateDocument, profile: Profile) {
+    this.profile = profile;
     this.firstState = firstState;
     this.findings = createFindings(places);
     const streamBits = firstState["stream-bits"] ?? 16;
@@ -144,6 +148,7 @@ class Builder {
         if (Number(slot) >= 2 ** radix) this.findings.errorAtKey("no-such-slot", path, `slot ${slot} is beyond the ${2 ** radix} of \`${name}\``, "give the component a greater `radix`");
         else this.put(name, this.plan.slotRow(this.objects.get(rootKey(name))!, Number(slot)), capability, path);
       }
+    this.adopt();
     for (const { name, thread } of this.plan.subjects) {
       this.grant(this.plan.threadSlot(thread!, THREAD_SLOTS.cspace), rootKey(name), (row) => this.cnode(row, rootKey(name), undefined));
       startThread(this, thread!);
@@ -162,7 +167,16 @@ class Builder {
     if (known !== undefined) return known;
     const made = this.plan.objectOf(kind, base ?? this.place(bits), bits, NONE);
     this.objects.set(key, made);
+    this.rename(kind, made, key.replace(/^cnode /, ""));
     return made;
+  }
+
+  /** The name that the file gives, instead of one by the address. */
+  private rename(kind: number, object: number, name: string): void {
+    const { cnodes, vspaces, endpoints, notifications, threads, vcpus, pages } = this.lists;
+    const lists: Readonly<Record<number, { name: string }[]>> = { [CNODE]: cnodes, [VSPACE]: vspaces, [ENDPOINT]: endpoints, [NOTIFICATION]: notifications, [THREAD]: threads, [VCPU]: vcpus, [FRAME]: pages, [PAGE_TABLE]: pages };
+    const list = lists[kind];
+    if (list !== undefined) list[object] = { ...list[object]!, name };
   }
 
   /** The first capability to an object is the original; the others are derived from it. */
@@ -238,7 +252,7 @@ class Builder {
     }
     if (untyped !== undefined) return this.untyped(row, untyped, written, path);
     if (vspace !== undefined) return this.vspace(row, vspace, written.asid);
-    if (written["asid-pool"] !== undefined) return this.pool(row, written["asid-pool"]);
+    if (written["asid-pool"] !== undefined) return this.numbered(row, ASID_POOL, `asid-pool ${written["asid-pool"]}`, this.pool(written["asid-pool"]));
     if (endpoint !== undefined) return this.named(row, ENDPOINT, `endpoint ${endpoint}`, 4, (slot) => this.channel(slot, written));
     if (notification !== undefined) return this.named(row, NOTIFICATION, `notification ${notification}`, 5, (slot) => this.channel(slot, written));
     if (frame !== undefined)
@@ -253,11 +267,11 @@ class Builder {
     if (sid !== undefined) {
       const object = this.plan.sidOf(smmu, sid);
       this.tables.sid.at(object).issued = 1;
-      return this.numbered(row, SID, `sid ${smmu} ${sid}`, object);
+      return this.issued(row, SID, `sid ${smmu} ${sid}`, object);
     }
     const object = this.plan.cbOf(smmu, cb!);
     this.tables.cb.at(object).issued = 1;
-    return this.numbered(row, CB, `cb ${smmu} ${cb!}`, object);
+    return this.issued(row, CB, `cb ${smmu} ${cb!}`, object);
   }
 
   private numbered(row: number, kind: number, key: string, object: number): void {
@@ -265,6 +279,24 @@ class Builder {
       slot.kind = kind;
       slot.object = object;
     });
+  }
+
+  /** As if a control capability had issued it: where those are not revocable, copies are its siblings. */
+  private issued(row: number, kind: number, key: string, object: number): void {
+    this.numbered(row, kind, key, object);
+    if (this.profile.issuedRevocable) return;
+    const slot = this.tables.slot.at(row);
+    slot.parent = NONE;
+    slot.revocable = 0;
+  }
+  /** The control capability is written anywhere. */
+  private adopt(): void {
+    for (const [kind, control] of [[SID, SID_CONTROL], [CB, CB_CONTROL]] as const) {
+      const parent = this.state.slot.findIndex((slot) => slot.kind === control);
+      if (parent >= 0) this.tables.slot.forEach((slot) => {
+        if (slot.kind === kind && slot.parent === NONE) slot.parent = parent;
+      });
+    }
   }
 
   private channel(slot: SlotRow, { badge, rights }: FirstStateRecord): void {
@@ -287,16 +319,21 @@ class Builder {
     const object = this.object(VSPACE, `vspace ${name}`, PAGE_BITS);
     if (number !== undefined) {
       const asid = this.plan.asidOf(number);
+      this.hasPool(number);
       this.tables.vspace.at(object).asid = asid;
       this.tables.asid.at(asid).vspace = object;
     }
     this.numbered(row, VSPACE, `vspace ${name}`, object);
   }
 
-  private pool(row: number, high: number): void {
+  /** An ASID comes out of a pool, whether or not somebody holds it. */
+  private hasPool(asid: number): void {
+    this.pool(asid >> ASID_LOW_BITS);
+  }
+  private pool(high: number): number {
     const object = this.object(ASID_POOL, `asid-pool ${high}`, PAGE_BITS);
     this.tables.asidPool.at(object).high = high;
-    this.numbered(row, ASID_POOL, `asid-pool ${high}`, object);
+    return object;
   }
 }
 
@@ -313,6 +350,7 @@ export const openBooted = ({ plan: fixed, profile, state: booted }: Booted): Ope
   const state = mutableCopy(booted);
   const { plan, lists } = openPlan(fixed, state);
   const tables = viewOf(state);
+  for (const high of new Set(plan.asids.map(({ number }) => number >> ASID_LOW_BITS))) tables.asidPool.at(plan.objectOf(ASID_POOL, pa(BigInt(high) << BigInt(PAGE_BITS)), PAGE_BITS, NONE)).high = high;
   for (const [index, subject] of plan.subjects.entries()) {
     const thread = plan.objectOf(THREAD, pa(BigInt(index)), THREAD_BITS, NONE);
     lists.subjects[index] = { ...subject, thread };

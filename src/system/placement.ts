@@ -4,6 +4,7 @@ import type { Findings } from "./findings.ts";
 import type { AddressSpace } from "./mapping.ts";
 import type { KeyPath } from "./place.ts";
 import { alignUp, endOf, firstFit, intersection, minus, rangeText, sizeText, type Range } from "./ranges.ts";
+import { alignmentOf } from "./regions.ts";
 import type { Resolved } from "./resolve.ts";
 
 /** Everything that needs an address. Lists match those of `Resolved`. */
@@ -49,7 +50,7 @@ const requestsOf = (resolved: Resolved, spaces: readonly AddressSpace[], radices
     const size = streamTableBytes(log2Size);
     return { what: `the stream table of ${path}`, size, alignment: size, path: ["memory"] };
   }),
-  ...resolved.regions.map(({ name, size, kind, path }) => ({ what: `region \`${name}\``, size, alignment: kind === "untyped" ? size : PAGE_BYTES, path })),
+  ...resolved.regions.map((region) => ({ what: `region \`${region.name}\``, size: region.size, alignment: alignmentOf(region), path: region.path })),
   { what: "kernel objects (page tables and CNodes)", ...objectsBytes(spaces, radices), path: ["memory"] },
 ];
 

@@ -2,6 +2,7 @@
 import { printable } from "../base/diagnostic.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
 import type { BoardFile } from "./devices.ts";
+import { frameSizeBytes } from "./frameSize.ts";
 import type { FrameRights } from "./layout.ts";
 import { componentNamed, type Naming } from "./naming.ts";
 import type { KeyPath } from "./place.ts";
@@ -15,6 +16,8 @@ export interface ResolvedRegion {
   /** Absent: allocate places it. */
   readonly base: bigint | undefined;
   readonly size: bigint;
+  /** Bytes of one frame of `memory`. */
+  readonly frames: bigint;
   readonly shares: readonly { readonly with: number; readonly access: FrameRights }[];
   readonly path: KeyPath;
 }
@@ -42,6 +45,7 @@ const defaultMemory = (ram: readonly Range[]): Range | undefined => {
 };
 
 const misaligned = (value: bigint): boolean => value % PAGE_BYTES !== 0n;
+const piecesText = (frames: bigint): string => (frames === PAGE_BYTES ? "4 KiB pages" : `${sizeText(frames)} frames`);
 
 const checkMemory = ({ findings }: Naming, memory: Range, ram: readonly Range[]): void => {
   const path: KeyPath = ["memory"];
@@ -63,8 +67,8 @@ export const resolveMemory = (naming: Naming, { file, board }: BoardFile): { rea
 
 const checkSize = ({ findings }: Naming, region: ResolvedRegion): boolean => {
   const at = [...region.path, "size"];
-  if (region.size === 0n || misaligned(region.size)) {
-    findings.error("region-misaligned", at, `the size of \`${region.name}\`, ${hex(region.size)}, is not a whole number of 4 KiB pages`, `the next one is ${sizeText(alignUp(region.size + (region.size === 0n ? 1n : 0n), PAGE_BYTES))}`);
+  if (region.size === 0n || region.size % region.frames !== 0n) {
+    findings.error("region-misaligned", at, `the size of \`${region.name}\`, ${hex(region.size)}, is not a whole number of ${piecesText(region.frames)}`, `the next one is ${sizeText(alignUp(region.size + (region.size === 0n ? 1n : 0n), region.frames))}`);
     return false;
   }
   if (region.kind === "untyped" && !isPowerOfTwo(region.size)) {
@@ -74,9 +78,12 @@ const checkSize = ({ findings }: Naming, region: ResolvedRegion): boolean => {
   return true;
 };
 
+/** What a region's base is a multiple of: an untyped is aligned to its size, memory to its frames. */
+export const alignmentOf = ({ kind, size, frames }: ResolvedRegion): bigint => (kind === "untyped" ? size : frames);
+
 /** Whether a region with a base lies where it may. */
 const checkBase = ({ findings }: Naming, region: ResolvedRegion, base: bigint, ram: readonly Range[]): boolean => {
-  const alignment = region.kind === "untyped" ? region.size : PAGE_BYTES;
+  const alignment = alignmentOf(region);
   const at = [...region.path, "base"];
   if (base % alignment !== 0n) {
     findings.error("region-misaligned", at, `the base of \`${region.name}\`, ${hex(base)}, is not a multiple of ${sizeText(alignment)}`, `the next one is ${hex(alignUp(base, alignment))}`);
@@ -103,7 +110,8 @@ const resolveRegion = (naming: Naming, name: string, written: SpecRegion, ram: r
   const path: KeyPath = ["regions", name];
   if (isReserved(name)) naming.findings.errorAtKey("reserved-name", path, `\`${name}\` has a meaning of its own in a layout`, "choose another name");
   const owner = componentNamed(naming, written.owner, [...path, "owner"]) ?? 0;
-  const region: ResolvedRegion = { name, kind: written.kind ?? "memory", owner, base: written.base, size: written.size, shares: sharesOf(naming, written, path), path };
+  const frames = frameSizeBytes(written.frames ?? "4KiB");
+  const region: ResolvedRegion = { name, kind: written.kind ?? "memory", owner, base: written.base, size: written.size, frames, shares: sharesOf(naming, written, path), path };
   if (checkSize(naming, region) && written.base !== undefined) checkBase(naming, region, written.base, ram);
   return region;
 };

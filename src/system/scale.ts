@@ -4,15 +4,15 @@
  * found here names the same things there and is replayed unscaled as it stands.
  */
 import { PAGE_BYTES } from "../base/words.ts";
-import type { Layout, LayoutCap, LayoutComponent, LayoutSlot } from "./layout.ts";
+import { frameBytes, type Layout, type LayoutCap, type LayoutComponent, type LayoutSlot } from "./layout.ts";
 
 /** How much of a system is explored. Every verdict and trace carries it. */
 export interface Scope {
-  /** Pages kept of each region of memory: its first ones. */
+  /** Pages kept of each region of memory: its first ones. A page of a region is one of its frames, whatever their size. */
   readonly pages: number;
   /** Empty slots in each CNode for new capabilities. */
   readonly slots: number;
-  /** Pages kept of each untyped: how many objects can be made of it at a time. */
+  /** 4 KiB pages kept of each untyped: how many objects can be made of it at a time, so no frame larger than that. */
   readonly children: number;
   /** IOVAs where nothing is mapped at boot, each below a page table that is not there yet. */
   readonly addresses: number;
@@ -30,22 +30,31 @@ export interface Bootable {
 
 const LEAF_TABLE_BYTES = 1n << 21n;
 
-/** IOVAs mapped at boot, ascending. */
-export const mappedAddresses = (layout: Layout): bigint[] => {
-  const all = layout.components.flatMap(({ slots }) => slots.flatMap(({ cap }) => (cap.kind === "frame" && cap.mapped !== undefined ? [cap.mapped.iova as bigint] : [])));
-  return [...new Set(all)].toSorted((a, b) => (a < b ? -1 : Number(a > b)));
+/** What is mapped at boot: IOVA and bytes of each frame, by IOVA. */
+const mappedFrames = (layout: Layout): { readonly iova: bigint; readonly size: bigint }[] => {
+  const all = layout.components.flatMap(({ slots }) =>
+    slots.flatMap(({ cap }) => (cap.kind === "frame" && cap.mapped !== undefined ? [{ iova: cap.mapped.iova, size: frameBytes(layout, cap.region) }] : [])),
+  );
+  return all.toSorted((a, b) => (a.iova < b.iova ? -1 : Number(a.iova > b.iova)));
 };
 
-/** The first `count` 2 MiB steps above everything mapped: no leaf table covers them. */
+/** IOVAs mapped at boot, ascending. */
+export const mappedAddresses = (layout: Layout): bigint[] => [...new Set(mappedFrames(layout).map(({ iova }) => iova))];
+
+/**
+ * The first `count` steps above everything mapped, where no leaf table covers them: steps of 2 MiB, or of the largest
+ * frame that is mapped, so that it could be mapped there, too.
+ */
 export const unmappedAddresses = (layout: Layout, count: number): bigint[] => {
-  const above = (mappedAddresses(layout).at(-1) ?? 0n) / LEAF_TABLE_BYTES;
-  return Array.from({ length: count }, (_, n) => (above + 1n + BigInt(n)) * LEAF_TABLE_BYTES);
+  const mapped = mappedFrames(layout);
+  const step = mapped.reduce((most, { size }) => (size > most ? size : most), LEAF_TABLE_BYTES);
+  const above = mapped.reduce((end, { iova, size }) => (iova + size > end ? iova + size : end), 1n);
+  return Array.from({ length: count }, (_, n) => ((above - 1n) / step + 1n + BigInt(n)) * step);
 };
 
 const scaledSize = (layout: Layout, scope: Scope, region: number): bigint => {
   const { kind, size } = layout.regions[region]!;
-  const pages = kind === "memory" ? scope.pages : scope.children;
-  const least = BigInt(pages) * PAGE_BYTES;
+  const least = kind === "memory" ? BigInt(scope.pages) * frameBytes(layout, region) : BigInt(scope.children) * PAGE_BYTES;
   return (kind === "memory" || kind === "untyped") && size > least ? least : size;
 };
 

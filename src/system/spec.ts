@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema";
 import * as SchemaGetter from "effect/SchemaGetter";
 import type { Checked } from "../base/diagnostic.ts";
 import { createFindings } from "./findings.ts";
+import { FRAME_SIZES } from "./frameSize.ts";
 import { reportIssue } from "./issue.ts";
 import type { Places } from "./place.ts";
 import { readYaml } from "./yaml.ts";
@@ -37,6 +38,8 @@ const address = (description: string) => bytes("an address such as `0x48000000`"
 
 const access = Schema.Literals(["r", "rw"]).annotate({ expected: "`r` or `rw`" });
 
+const frameSize = Schema.Literals(FRAME_SIZES).annotate({ expected: "`4KiB`, `2MiB` or `1GiB`" });
+
 const exactlyOne = (keys: readonly string[]) =>
   Schema.makeFilter((value: object) =>
     keys.filter((key) => Object.hasOwn(value, key)).length === 1 ? undefined : `give exactly one of ${keys.map((key) => `\`${key}\``).join(", ")}`,
@@ -50,7 +53,7 @@ const share = Schema.Struct({
 });
 
 const region = Schema.Struct({
-  size: size("Bytes, a multiple of 4 KiB; an untyped region's size is a power of two."),
+  size: size("Bytes, a multiple of 4 KiB, or of `frames`; an untyped region's size is a power of two."),
   owner: documented(name, "The component whose memory this is. Policy, not a capability: see `holds`."),
   kind: Schema.optionalKey(
     Schema.Literals(["memory", "untyped"]).annotate({
@@ -58,9 +61,12 @@ const region = Schema.Struct({
       expected: "`memory` or `untyped`",
     }),
   ),
+  frames: Schema.optionalKey(
+    documented(frameSize, "Size of the frames that the region's memory is made of; `4KiB` unless given. `size` and `base` are multiples of it, and so is each IOVA where it is mapped."),
+  ),
   base: Schema.optionalKey(address("Physical address; without it the region is placed in `memory`.")),
   share: Schema.optionalKey(documented(Schema.Array(share), "Who else may access it. Policy, not a capability.")),
-});
+}).check(Schema.makeFilter((value) => (value.frames === undefined || value.kind !== "untyped" ? undefined : "`frames` goes with `kind: memory`: an untyped has no frames yet")));
 
 const device = Schema.Struct({
   pci: Schema.optionalKey(
@@ -90,6 +96,9 @@ const holdRecord = Schema.Struct({
   access: Schema.optionalKey(documented(access, "Rights of the frame capabilities; `rw` unless given.")),
   iova: Schema.optionalKey(address("Where the holder's devices see the region; the next free address unless given.")),
   map: Schema.optionalKey(documented(Schema.Boolean, "`false`: hold the frames without mapping them.")),
+  pages: Schema.optionalKey(
+    documented(frameSize, "The size of page that the holder maps the region with, for its devices or itself; the size of the region's `frames` unless given, and no other size can be had."),
+  ),
   sid: Schema.optionalKey(documented(reference, "Copies of the SID capabilities of `component.device`, or of all devices of `component`.")),
   cb: Schema.optionalKey(documented(reference, "Copies of the CB capabilities that `component`, or `component.device`, uses.")),
   vspace: Schema.optionalKey(documented(name, "A copy of that component's address-space capability.")),
@@ -97,9 +106,9 @@ const holdRecord = Schema.Struct({
   .check(exactlyOne(holdKinds))
   .check(
     Schema.makeFilter((value) =>
-      value.region !== undefined || (value.access === undefined && value.iova === undefined && value.map === undefined)
+      value.region !== undefined || (value.access === undefined && value.iova === undefined && value.map === undefined && value.pages === undefined)
         ? undefined
-        : "`access`, `iova` and `map` go with `region`",
+        : "`access`, `iova`, `map` and `pages` go with `region`",
     ),
   )
   .check(Schema.makeFilter((value) => (value.iova === undefined || value.map !== false ? undefined : "`iova` contradicts `map: false`")));

@@ -28,7 +28,7 @@ describe("verdicts", () => {
   });
 
   it("names what was never reached: nothing can be made of an untyped with no room, and the control capabilities are in trusted hands", () => {
-    expect(verdict.unreachedOperations).toEqual(["UntypedRetype", "ARMPageTableMap", "ARMPageTableUnmap", "ARMSIDIssueSIDManager", "ARMCBIssueCBManager"]);
+    expect(verdict.unreachedOperations).toEqual(["UntypedRetype", "ARMPageTableMap", "ARMPageTableUnmap", "ARMSIDIssueSIDManager", "ARMCBIssueCBManager", "ARMASIDControlMakePool", "ARMASIDPoolAssign", "ARMCBTLBInvalidateAll"]);
     expect(verdict.unreachedRefusals).toContain("ARMCBAssignVspace seL4_DeleteFirst: the VSpace is used by as many banks as its counter can hold");
     expect(verdict.unreachedRefusals).not.toContain("ARMSIDBindCB seL4_DeleteFirst: the stream is bound");
   });

@@ -1,4 +1,4 @@
-/** Layouts for laws: any names, any stream and bank numbers, address spaces that straddle table borders. */
+/** Layouts for laws: any names, any stream and bank numbers, frames of any size, address spaces that straddle table borders. */
 import fc from "fast-check";
 import type { Layout } from "../../src/system/layout.ts";
 import { layoutOf } from "./fixture.ts";
@@ -18,6 +18,7 @@ export const arbitraryLayout: fc.Arbitrary<Layout> = fc
         name: hostileText,
         pages: fc.integer({ min: 1, max: 4 }),
         iova: fc.constantFrom(...IOVAS),
+        frames: fc.constantFrom(0x1000n, 0x1000n, 0x20_0000n, 0x4000_0000n),
         sid: fc.integer({ min: 0, max: 255 }),
         smmu: fc.integer({ min: 0, max: 1 }),
         bank: fc.integer({ min: 0, max: 7 }),
@@ -26,4 +27,4 @@ export const arbitraryLayout: fc.Arbitrary<Layout> = fc
     ),
     hostileText,
   )
-  .map(([drivers, name]) => layoutOf(drivers, name));
+  .map(([drivers, name]) => layoutOf(drivers.map((driver) => ({ ...driver, iova: driver.iova - (driver.iova % driver.frames) })), name));

@@ -21,6 +21,8 @@ describe("the reader that the tests use", () => {
     ["a mapping that is not there", sound.replace("3: f (RW)", "2: f (RW)")],
     ["a frame in a root table", sound.replace("p = pt", "p = pgd")],
     ["an object that is not declared", sound.replace("f = frame (4k, paddr: 0x1000)", "")],
+    ["a frame of another size than its table maps", sound.replace("4k, paddr: 0x1000", "2M, paddr: 0x200000")],
+    ["a frame that is not aligned to its size", sound.replace("4k", "2M").replace("p = pt", "p = pd")],
     ["a wrong parameter", sound.replace("2 bits", "2 bits, paddr: 0x0")],
   ])("finds %s", (_, text) => expect(capdlFaults(readCapdl(text)).length).toBeGreaterThan(0));
   it("refuses what is no capDL", () => {
@@ -61,6 +63,16 @@ describe("system.cdl", () => {
     expect(objects.get("ut_heap")?.params).toEqual(["16 bits", "paddr: 0x60010000"]);
     expect(objects.get("frame_nic_driver_ring_1")?.params).toEqual(["4k", "paddr: 0x50001000"]);
     expect(objects.get("cb_disk")?.params).toEqual(["bank: 1"]);
+  });
+  it("puts a large frame into the table of its level, in capDL's words for its size", () => {
+    const large = (frames: bigint) => readCapdl(capdlText(layoutOf([{ ...plainDrivers[0]!, pages: 2, iova: 0x4000_0000n, frames }])));
+    const [two, one] = [large(0x20_0000n), large(0x4000_0000n)];
+    expect(two.objects.get("frame_nic_driver_ring_1")).toEqual({ type: "frame", params: ["2M", "paddr: 0x50200000"] });
+    expect(two.caps.get("pd_nic_driver_0x40000000")?.get(1)).toEqual({ object: "frame_nic_driver_ring_1", params: ["RW"] });
+    expect([...two.caps.get("cnode_nic_driver")!.values()].at(-1)).toEqual({ object: "frame_nic_driver_ring_1", params: ["RW", "mapping: (pd_nic_driver_0x40000000, 1)"] });
+    expect(one.objects.get("frame_nic_driver_ring_1")).toEqual({ type: "frame", params: ["1024M", "paddr: 0x1040000000"] });
+    expect(one.caps.get("pud_nic_driver_0x0")?.get(2)?.object).toBe("frame_nic_driver_ring_1");
+    expect([...one.objects.values()].filter(({ type }) => type === "pd" || type === "pt")).toEqual([]);
   });
   it("says which copies came from which slot, where capDL can name both", () => {
     expect(readCapdl(capdlText(example())).cdt).toEqual([{ from: "(cnode_nic_driver, 2)", to: "(cnode_vault, 3)" }]);

@@ -97,11 +97,16 @@ const PARAMS: Record<string, RegExp> = {
   pud: /^$/,
   pd: /^$/,
   pt: /^$/,
-  frame: /^4k; paddr: 0x[0-9a-f]+$/,
+  frame: /^(4k|2M|1024M); paddr: 0x[0-9a-f]+$/,
   ut: /^\d+ bits; paddr: 0x[0-9a-f]+$/,
   streamid: /^$/,
   contextbank: /^bank: \d+$/,
 };
+
+/** The one size of frame that a table's entries can be, and its bytes. */
+const FRAMES: Record<string, string> = { pud: "1024M", pd: "2M", pt: "4k" };
+const FRAME_BYTES: Record<string, bigint> = { "4k": 1n << 12n, "2M": 1n << 21n, "1024M": 1n << 30n };
+const misplaced = ({ params: [size = "", paddr = ""] }: CapdlObject): boolean => BigInt(/^paddr: (0x[0-9a-f]+)$/.exec(paddr)?.[1] ?? 0) % (FRAME_BYTES[size] ?? 1n) !== 0n;
 
 const slotCount = (object: CapdlObject): number => (object.type === "cnode" ? 2 ** number(object, /^(\d+) bits$/)! : object.type === "tcb" ? 1 : 512);
 
@@ -109,6 +114,7 @@ const slotCount = (object: CapdlObject): number => (object.type === "cnode" ? 2 
 export const capdlFaults = ({ arch, objects, caps, cdt }: Capdl): readonly string[] => {
   const faults: string[] = arch === "aarch64" ? [] : [`arch ${arch}`];
   for (const [name, object] of objects) if (PARAMS[object.type]?.test(object.params.join("; ")) !== true) faults.push(`${name} = ${object.type} (${object.params.join(", ")})`);
+  for (const [name, object] of objects) if (object.type === "frame" && misplaced(object)) faults.push(`${name} is not aligned to its size`);
   const mappings: string[] = [];
   for (const [name, slots] of caps) {
     const container = objects.get(name);
@@ -117,6 +123,7 @@ export const capdlFaults = ({ arch, objects, caps, cdt }: Capdl): readonly strin
       const target = objects.get(object);
       if (target === undefined) faults.push(`${object} in ${name} is not declared`);
       else if (container !== undefined && container.type !== "cnode" && HOLDS[container.type]?.includes(target.type) !== true) faults.push(`${object} in ${name}`);
+      else if (container !== undefined && target.type === "frame" && container.type !== "cnode" && target.params[0] !== FRAMES[container.type]) faults.push(`${object} of another size in ${name}`);
       if (container !== undefined && slot >= slotCount(container)) faults.push(`slot ${slot} of ${name}`);
       for (const param of params) {
         const [, table, entry] = /^mapping: \((.+), (\d+)\)$/.exec(param) ?? [];

@@ -4,8 +4,10 @@ import type { Layout, LayoutCap, LayoutComponent, LayoutRegion, LayoutSlot } fro
 
 export interface DriverPlan {
   readonly name: string;
-  /** Pages of the driver's region, mapped from `iova` on. */
+  /** Frames of the driver's region, mapped from `iova` on. */
   readonly pages: number;
+  /** Bytes of each frame; 4 KiB unless given. `iova` is a multiple of them. */
+  readonly frames?: bigint;
   readonly iova: bigint;
   readonly sid: number;
   readonly smmu: number;
@@ -17,15 +19,19 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] 
 const OBJECTS = 0x4000_0000n;
 const MEMORY = 0x5000_0000n;
 const REGION_STRIDE = 0x100_0000n;
+/** Where a region of 1 GiB frames lies, far from all others. */
+const HUGE_STRIDE = 0x10_0000_0000n;
 const COVERAGE = [1n << 48n, 1n << 39n, 1n << 30n, 1n << 21n] as const;
 
 /** One driver with its stream, bank, address space, page tables and region. Slots go up from 1. */
 const addDriver = (layout: Mutable<Layout>, plan: DriverPlan, index: number, take: () => bigint): void => {
   const slots: LayoutSlot[] = [];
   const add = (name: string, cap: LayoutCap): void => void slots.push({ slot: slots.length + 1, cap, name });
-  const { pages } = plan;
+  const { pages, frames = PAGE_BYTES } = plan;
+  const base = frames > REGION_STRIDE ? HUGE_STRIDE * BigInt(index + 1) : MEMORY + BigInt(index) * REGION_STRIDE;
+  const size = BigInt(pages) * frames;
   layout.vspaces.push({ name: plan.name, owner: index, root: pa(take()), asid: index + 1 });
-  layout.regions.push({ name: `${plan.name}-ring`, base: pa(MEMORY + BigInt(index) * REGION_STRIDE), size: BigInt(pages) * PAGE_BYTES, kind: "memory", owner: index, shares: [] });
+  layout.regions.push({ name: `${plan.name}-ring`, base: pa(base), size, kind: "memory", owner: index, shares: [], ...(frames === PAGE_BYTES ? {} : { frames }) });
   const region = layout.regions.length - 1;
   add("root", { kind: "cnode", component: index });
   add("sid", { kind: "sid", sid: index });
@@ -33,12 +39,13 @@ const addDriver = (layout: Mutable<Layout>, plan: DriverPlan, index: number, tak
   add("space", { kind: "vspace", vspace: index });
   for (const level of [1, 2, 3] as const) {
     const bytes = COVERAGE[level];
-    const last = plan.iova + BigInt(pages) * PAGE_BYTES;
+    if (bytes <= frames) continue;
+    const last = plan.iova + size;
     for (let at = plan.iova - (plan.iova % bytes); at < last; at += bytes) add(`table_${level}_${at.toString(16)}`, { kind: "pageTable", pa: pa(take()), mapped: { vspace: index, level, iova: iova(at) } });
   }
   for (let page = 0; page < pages; page++) {
-    const offset = BigInt(page) * PAGE_BYTES;
-    const at = { pa: pa(MEMORY + BigInt(index) * REGION_STRIDE + offset), iova: iova(plan.iova + offset) };
+    const offset = BigInt(page) * frames;
+    const at = { pa: pa(base + offset), iova: iova(plan.iova + offset) };
     add(`ring_${page}`, { kind: "frame", region, pa: at.pa, rights: "rw", mapped: { vspace: index, iova: at.iova } });
     layout.dma.push({ sid: index, region, iova: at.iova, pa: at.pa, access: "write" });
   }

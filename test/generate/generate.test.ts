@@ -13,7 +13,7 @@ import { example, layoutOf } from "./fixture.ts";
 const textOf = (layout: Layout, wanted: string): string => generate(layout).files.find(({ name }) => name === wanted)!.text;
 
 /** Keys whose values are addresses or sizes in the layout. */
-const ADDRESSES = new Set(["base", "streamTable", "size", "pa", "iova", "root"]);
+const ADDRESSES = new Set(["base", "streamTable", "size", "pa", "iova", "root", "frames"]);
 const readLayout = (text: string): object => {
   const { format, version, ...layout } = JSON.parse(text, (key, value: unknown) => (ADDRESSES.has(key) && typeof value === "string" ? BigInt(value) : value)) as Record<string, unknown>;
   expect([format, version]).toEqual(["cofferdam-layout", 1]);

@@ -8,7 +8,7 @@ import { generate } from "../../src/generate/generate.ts";
 import type { Layout } from "../../src/system/layout.ts";
 import { outside } from "../outside.ts";
 import { arbitraryLayout } from "./arbitrary.ts";
-import { example } from "./fixture.ts";
+import { example, layoutOf, plainDrivers } from "./fixture.ts";
 
 const headers = (layout: Layout) => generate(layout).files.filter(({ name }) => name.endsWith(".h"));
 const header = (layout: Layout, name: string): string => headers(layout).find((file) => file.name === name)!.text;
@@ -40,6 +40,12 @@ describe("<component>.h", () => {
       NIC_DRIVER_IOVA_NIC_DRIVER_RING: "0x10000000UL",
       NIC_DRIVER_SIZE_NIC_DRIVER_RING: "0x3000UL",
     });
+  });
+  it("counts large frames in their own size", () => {
+    const text = header(layoutOf([{ ...plainDrivers[0]!, pages: 2, frames: 0x20_0000n }]), "nic_driver.h");
+    expect(text).toContain("#define NIC_DRIVER_SIZE_NIC_DRIVER_RING 0x400000UL /* 2 MiB pages: 2 */");
+    expect(text).toContain("_COUNT 2 /* one slot a frame, in address order */");
+    expect(text).toContain("2 2 MiB frames of nic-driver-ring at 0x50000000");
   });
   it("gives a holder of a copy the stream's number too, and nothing of streams it does not hold", () => {
     const found = macros(header(example(), "vault.h"));

@@ -36,8 +36,20 @@ describe("mappingRuns", () => {
   it("leaves frames out that are not mapped", () => expect(mappingRuns(holding([unmapped]))).toEqual([]));
 });
 
+describe("large frames", () => {
+  const large = (caps: readonly Frame[]): Layout => ({ ...holding(caps), regions: example().regions.with(0, { ...example().regions[0]!, size: 0x40_0000n, frames: 0x20_0000n }) });
+  const next = frame(0x200, 0x200);
+  it("go on where the whole frame ends", () => {
+    expect(mappingRuns(large([frame(0, 0), next]))).toMatchObject([{ iova: 0x1000_0000n, pa: 0x5000_0000n, size: 0x40_0000n }]);
+    expect(mappingRuns(large([frame(0, 0), frame(1, 1)]))).toHaveLength(2);
+    const runs = (caps: readonly Frame[]) => slotRuns(large(caps), large(caps).components[0]!).map(({ count }) => count);
+    expect(runs([frame(0, 0), next])).toEqual([2]);
+    expect(runs([frame(0, 0), frame(1, 1)])).toEqual([1, 1]);
+  });
+});
+
 describe("slotRuns", () => {
-  const runs = (slots: readonly LayoutSlot[]) => slotRuns({ ...example().components[0]!, slots }).map(({ first, count }) => [first.slot, count]);
+  const runs = (slots: readonly LayoutSlot[]) => slotRuns(example(), { ...example().components[0]!, slots }).map(({ first, count }) => [first.slot, count]);
   it("joins frames of one region in consecutive slots, in slot order", () => {
     expect(runs(slotsOf([frame(1, 1), frame(0, 0), frame(2, 2)], [6, 5, 7]))).toEqual([[5, 3]]);
     expect(runs(slotsOf([unmapped, { ...unmapped, pa: pa(unmapped.pa + 0x1000n) }]))).toEqual([[0, 2]]);

@@ -1,18 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { impossible } from "../../src/base/diagnostic.ts";
-import { PAGE_BYTES } from "../../src/base/words.ts";
 import { physicalMap } from "../../src/generate/physicalMap.ts";
-import type { Layout } from "../../src/system/layout.ts";
+import { frameBytes, type Layout } from "../../src/system/layout.ts";
 import { arbitraryLayout } from "./arbitrary.ts";
 import { example } from "./fixture.ts";
 
-/** What reaches one page, by going through every capability and binding. */
-const reachOfPage = (layout: Layout, page: bigint): readonly string[] =>
+/** What reaches one frame, by going through every capability and binding. */
+const reachOfFrame = (layout: Layout, frame: bigint): readonly string[] =>
   layout.bindings
     .flatMap(({ sid, vspace }) =>
       layout.components.flatMap(({ slots }) =>
-        slots.flatMap(({ cap }) => (cap.kind === "frame" && cap.pa === page && cap.mapped?.vspace === vspace ? [`${sid} ${cap.rights} ${cap.mapped.iova}`] : [])),
+        slots.flatMap(({ cap }) => (cap.kind === "frame" && cap.pa === frame && cap.mapped?.vspace === vspace ? [`${sid} ${cap.rights} ${cap.mapped.iova}`] : [])),
       ),
     )
     .toSorted();
@@ -74,7 +73,7 @@ describe("physicalMap", () => {
     const shared = { ...layout, bindings: [...layout.bindings, { sid: 1, cb: 0, vspace: 0 }] };
     expect(physicalMap(shared)[2]?.reach.map(({ sid }) => sid)).toEqual([0, 1]);
   });
-  it("law: ranges ascend, cover every region exactly, and each page has just the reach that its capabilities give", () => {
+  it("law: ranges ascend, cover every region exactly, and each frame has just the reach that its capabilities give", () => {
     fc.assert(
       fc.property(arbitraryLayout, fc.integer({ min: 0, max: 0xffff }), (whole, seed) => {
         const layout = torn(whole, seed);
@@ -84,7 +83,7 @@ describe("physicalMap", () => {
         for (const { base, size, region, reach } of ranges) {
           expect(layout.regions[region]!.base <= base && base + size <= layout.regions[region]!.base + layout.regions[region]!.size).toBe(true);
           if (layout.regions[region]!.kind !== "memory") continue;
-          for (let at = base; at < base + size; at += PAGE_BYTES) expect(reach.map(({ sid, rights, iova }) => `${sid} ${rights} ${iova + (at - base)}`).toSorted()).toEqual(reachOfPage(layout, at));
+          for (let at = base; at < base + size; at += frameBytes(layout, region)) expect(reach.map(({ sid, rights, iova }) => `${sid} ${rights} ${iova + (at - base)}`).toSorted()).toEqual(reachOfFrame(layout, at));
         }
       }),
     );

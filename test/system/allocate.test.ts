@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { impossible } from "../../src/base/diagnostic.ts";
-import type { Layout, LayoutCap } from "../../src/system/layout.ts";
+import { frameLevel } from "../../src/system/frameSize.ts";
+import { frameBytes, type Layout, type LayoutCap } from "../../src/system/layout.ts";
 import { cnodeBytes } from "../../src/system/placement.ts";
 import { layoutOf, planFile, planText } from "./fixture.ts";
 
@@ -16,16 +17,17 @@ const specText = fc
     devices: fc.array(fc.nat(2), { minLength: 3, maxLength: 3 }),
     perStream: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     kinds: fc.array(pick(["driver", "vm", "service"]), { minLength: 3, maxLength: 3 }),
-    regions: fc.array(fc.record({ owner: pick(NAMES), bits: fc.nat(3), untyped: fc.boolean(), share: fc.option(fc.record({ with: pick(NAMES), access: pick(["r", "rw"]) })) }), { maxLength: 4 }),
+    regions: fc.array(fc.record({ owner: pick(NAMES), bits: fc.nat(3), untyped: fc.boolean(), large: fc.boolean(), share: fc.option(fc.record({ with: pick(NAMES), access: pick(["r", "rw"]) })) }), { maxLength: 4 }),
     holds: fc.array(fc.array(fc.record({ access: pick(["r", "rw"]), held: fc.boolean() }), { minLength: 4, maxLength: 4 }), { minLength: 3, maxLength: 3 }),
     tables: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     control: fc.option(fc.nat(2)),
     supervises: fc.boolean(),
   })
   .map(({ devices, perStream, kinds, regions, holds, tables, control, supervises }) => {
-    const regionLines = regions.map(({ owner, bits, untyped, share }, index) => {
+    const regionLines = regions.map(({ owner, bits, untyped, large, share }, index) => {
       const shared = share === null || share.with === owner ? "" : `, share: [{ with: ${share.with}, access: ${share.access} }]`;
-      return `  ${REGIONS[index]}: { size: ${4 << bits}KiB, owner: ${owner}${untyped ? ", kind: untyped" : ""}${shared} }`;
+      const size = large && !untyped ? `${2 << bits}MiB, frames: 2MiB` : `${4 << bits}KiB`;
+      return `  ${REGIONS[index]}: { size: ${size}, owner: ${owner}${untyped ? ", kind: untyped" : ""}${shared} }`;
     });
     const untypedHolder = regions.map((_, region) => holds.findIndex((held) => held[region]!.held));
     const componentLines = NAMES.map((name, index) => {
@@ -47,7 +49,7 @@ const specText = fc
 /** Holds for the layout of every spec above, and for the examples. */
 const law = (name: string, holds: (layout: Layout) => void) => {
   it(name, () => {
-    for (const example of ["one-driver", "two-vms"]) holds(layoutOf(planFile(`specs/systems/${example}/system.yaml`)));
+    for (const example of ["one-driver", "two-vms", "large-frames"]) holds(layoutOf(planFile(`specs/systems/${example}/system.yaml`)));
     fc.assert(fc.property(specText, (text) => holds(layoutOf(planText(text)))), { numRuns: 60 });
   });
 };
@@ -78,10 +80,10 @@ const objectOf = (cap: LayoutCap): string => {
 describe("laws of every layout", () => {
   law("regions lie apart, in usable RAM, at their alignment", ({ regions }) => {
     const sorted = regions.toSorted((a, b) => (a.base < b.base ? -1 : 1));
-    for (const [index, { base, size, kind }] of sorted.entries()) {
+    for (const [index, { base, size, kind, frames = PAGE }] of sorted.entries()) {
       expect(base >= 0x4000_0000n && base + size <= 0x8000_0000n).toBe(true);
-      expect(base % (kind === "untyped" || kind === "stream-table" ? size : PAGE)).toBe(0n);
-      expect(size % PAGE).toBe(0n);
+      expect(base % (kind === "untyped" || kind === "stream-table" ? size : frames)).toBe(0n);
+      expect(size % frames).toBe(0n);
       expect(base >= (sorted[index - 1]?.base ?? 0n) + (sorted[index - 1]?.size ?? 0n)).toBe(true);
     }
   });
@@ -116,10 +118,10 @@ describe("laws of every layout", () => {
     for (const object of objects) expect(originals.has(object), object).toBe(true);
   });
 
-  law("frame capabilities cover memory regions, page by page, and nothing else", (layout) => {
+  law("frame capabilities cover memory regions, frame by frame, and nothing else", (layout) => {
     const frames = slots(layout).flatMap(({ cap }) => (cap.kind === "frame" ? [cap] : []));
     const covered = new Set(frames.map(({ region, pa }) => `${region} ${pa}`));
-    const expected = layout.regions.flatMap(({ kind, base, size }, region) => (kind === "memory" ? Array.from({ length: Number(size / PAGE) }, (_, page) => `${region} ${base + PAGE * BigInt(page)}`) : []));
+    const expected = layout.regions.flatMap(({ kind, base, size, frames: bytes = PAGE }, region) => (kind === "memory" ? Array.from({ length: Number(size / bytes) }, (_, frame) => `${region} ${base + bytes * BigInt(frame)}`) : []));
     expect([...covered].toSorted()).toEqual(expected.toSorted());
   });
 
@@ -132,19 +134,22 @@ describe("laws of every layout", () => {
     expect(objects.size - PAGE * BigInt(pages.length) >= cnodes).toBe(true);
   });
 
-  law("every mapped page has its tables, and no two pages of an address space meet", (layout) => {
+  law("every mapped page has its tables, and no two pages of an address space meet, whatever their sizes", (layout) => {
     const all = slots(layout);
     const tables = new Set(all.flatMap(({ cap }) => (cap.kind === "pageTable" ? [`${cap.mapped.vspace} ${cap.mapped.level} ${cap.mapped.iova}`] : [])));
-    const seen = new Set<string>();
+    const seen: { readonly vspace: number; readonly from: bigint; readonly to: bigint }[] = [];
     const needed = new Set<string>();
     for (const { component, cap } of all) {
       if (cap.kind !== "frame" || cap.mapped === undefined) continue;
       const { vspace, iova } = cap.mapped;
       expect(layout.vspaces[vspace]!.owner).toBe(component);
-      expect(seen.has(`${vspace} ${iova}`)).toBe(false);
-      seen.add(`${vspace} ${iova}`);
-      for (const [level, bits] of [[1, 39n], [2, 30n], [3, 21n]] as const) needed.add(`${vspace} ${level} ${(iova >> bits) << bits}`);
+      const bytes = frameBytes(layout, cap.region);
+      expect(iova % bytes).toBe(0n);
+      seen.push({ vspace, from: iova, to: iova + bytes });
+      for (const [level, bits] of [[1, 39n], [2, 30n], [3, 21n]] as const) if (level <= frameLevel(bytes)) needed.add(`${vspace} ${level} ${(iova >> bits) << bits}`);
     }
+    const sorted = seen.toSorted((a, b) => a.vspace - b.vspace || (a.from < b.from ? -1 : 1));
+    for (const [index, { vspace, from }] of sorted.entries()) expect(index > 0 && sorted[index - 1]!.vspace === vspace ? sorted[index - 1]!.to <= from : true).toBe(true);
     expect([...tables].toSorted()).toEqual([...needed].toSorted());
   });
 

@@ -29,6 +29,14 @@ describe("where devices see memory", () => {
     expect(tables("[]", r)).toEqual([]);
   });
 
+  it("aligns a region to its frames, and has no table below their level", () => {
+    const big = "big: { size: 4MiB, owner: a, frames: 2MiB }";
+    expect(iovas("driver", "[s, big, r]", big, r, s)).toEqual(["0x10200000", "0x10400000", "0x10001000", "0x10002000", "0x10000000"]);
+    expect(tables("[big]", big)).toEqual(["1 0x0", "2 0x0"]);
+    expect(tables("[big, s]", big, s)).toEqual(["1 0x0", "2 0x0", "3 0x10400000"]);
+    expect(tables("[{ region: big, iova: 0x3fe00000 }]", big)).toEqual(["1 0x0", "2 0x0", "2 0x40000000"]);
+  });
+
   it("uses the whole 44 bits, and no more", () => {
     expect(iovas("driver", "[{ region: s, iova: 0xffffffff000 }]", s)).toEqual(["0xffffffff000"]);
     expect(iovas("driver", "[{ region: s, iova: 0 }]", s)).toEqual(["0x0"]);

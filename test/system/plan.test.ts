@@ -52,7 +52,7 @@ describe("planning", () => {
   it("never throws, whatever is done to a spec and its board", () => {
     const text = readFileSync(join(root, "specs/systems/two-vms/system.yaml"), "utf8");
     const bytes = readFileSync(join(root, QEMU_VIRT));
-    const words = fc.constantFrom("", "0", "vm-a", "ring", "0x60000000", "4KiB", "tables", "-", "}", "r", "untyped", '"00:03.0"', "cb-control", "share: []");
+    const words = fc.constantFrom("", "0", "vm-a", "ring", "0x60000000", "4KiB", "tables", "-", "}", "r", "untyped", '"00:03.0"', "cb-control", "share: []", "frames: 2MiB", "pages: 2MiB", "2MiB");
     const cut = fc.tuple(fc.nat(text.length), fc.nat(10), words);
     const flip = fc.tuple(fc.nat(bytes.length - 1), fc.nat(255));
     fc.assert(

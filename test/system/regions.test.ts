@@ -46,6 +46,22 @@ describe("regions and memory", () => {
     ["tables: { size: 4KiB, owner: a }", "reserved-name"],
   ])("checks %s", (line, id) => expect(ids(planText(regions(line)))).toEqual(id === undefined ? [] : [id]));
 
+  it.each([
+    ["r: { size: 2MiB, owner: a, frames: 4KiB, base: 0x48001000 }", []],
+    ["r: { size: 2MiB, owner: a, frames: 2MiB, base: 0x48200000 }", []],
+    ["r: { size: 2MiB, owner: a, frames: 2MiB, base: 0x48001000 }", ["the base of `r`, 0x48001000, is not a multiple of 2 MiB", "the next one is 0x48200000"]],
+    ["r: { size: 3MiB, owner: a, frames: 2MiB }", ["the size of `r`, 0x300000, is not a whole number of 2 MiB frames", "the next one is 4 MiB"]],
+    ["r: { size: 0, owner: a, frames: 2MiB }", ["the size of `r`, 0x0, is not a whole number of 2 MiB frames", "the next one is 2 MiB"]],
+    ["r: { size: 2MiB, owner: a, frames: 1GiB }", ["the size of `r`, 0x200000, is not a whole number of 1 GiB frames", "the next one is 1 GiB"]],
+  ])("checks frames: %s", (line, expected) => expect(planText(regions(line)).diagnostics.flatMap(({ message, hint }) => [message, hint])).toEqual(expected));
+
+  it("aligns large frames where it places them", () => {
+    const text = regions("pad: { size: 4KiB, owner: a, base: 0x60000000 }", "r: { size: 4MiB, owner: a, frames: 2MiB }");
+    expect(placed(text)).toMatchObject({ r: 0x6020_0000n });
+    const huge = ram(0, 0x4000_0000, 1, 0);
+    expect(placed(regions("r: { size: 1GiB, owner: a, frames: 1GiB }", "s: { size: 4KiB, owner: a }"), huge)).toMatchObject({ r: 0xc000_0000n });
+  });
+
   it("does not use what the board reserves", () => {
     const text = (base: string) => `regions: { r: { size: 8KiB, owner: a, base: ${base} } }\n${components}`;
     expect(ids(planText(text("0x8fffe000"), AWKWARD))).toEqual([]);

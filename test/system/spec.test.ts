@@ -36,6 +36,16 @@ describe("decoding a spec", () => {
     expect(sizeOf(written)).toBeUndefined();
   });
 
+  it.each([
+    ["region", "{ r: { size: 2MiB, owner: x, frames: 2MiB } }", "[{ region: r, pages: 1GiB }]", []],
+    ["no frame", "{ r: { size: 2MiB, owner: x, frames: 64KiB } }", "[{ region: r, pages: 8KiB }]", ["wrong-value", "wrong-value"]],
+    ["untyped", "{ r: { size: 2MiB, owner: x, frames: 2MiB, kind: untyped } }", "[r]", ["wrong-value"]],
+    ["no region", "{}", "[{ cb: x, pages: 2MiB }]", ["wrong-value"]],
+  ])("takes `frames` and `pages` where they go: %s", (_, regions, holds, expected) => {
+    const text = `system: a\nboard: b\nregions: ${regions}\ncomponents: { x: { kind: service, holds: ${holds} } }`;
+    expect(decodeSpec(text, "s").diagnostics.map(({ id }) => id)).toEqual(expected);
+  });
+
   it("collects every problem, in the order of the text", () => {
     const text = [
       "system: One",

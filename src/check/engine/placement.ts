@@ -98,7 +98,8 @@ export const pack = <S extends Shape>({ cells, words }: Placement<S>, state: Pla
 };
 
 export const unpack = <S extends Shape>({ shape, cells }: Placement<S>, from: ArrayLike<number>, at = 0): Plain<S> => {
-  const state = Object.fromEntries(Object.entries(shape).map(([table, { rows }]) => [table, Array.from({ length: rows }, () => ({}) as Record<string, number>)]));
+  const state: Record<string, Record<string, number>[]> = {};
+  for (const [table, { rows }] of Object.entries(shape)) state[table] = Array.from({ length: rows }, () => ({}));
   for (const { table, row, field, word, shift, mask, least } of cells) {
     const raw = from[at + word]! >>> shift;
     state[table]![row]![field] = (mask === -1 ? raw : raw & mask) + least;

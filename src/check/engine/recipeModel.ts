@@ -51,7 +51,7 @@ export interface ModelSource {
 export const operationsOf =
   <S extends Shape>() =>
   <A extends string>(operation: Operation<S, A>): Operation<S> =>
-    operation as unknown as Operation<S>;
+    operation;
 
 /** One operation with one choice of arguments. */
 export interface Instance {

@@ -158,7 +158,7 @@ export class Recorder<S extends Shape> {
 
   private row(cells: Readonly<Record<string, Cell>>): AnyRow {
     const row = {};
-    for (const [field, cell] of Object.entries(cells)) Object.defineProperty(row, field, { get: () => this.read(cell), set: (value: number) => this.write(cell, value), enumerable: true });
+    for (const [field, cell] of Object.entries(cells)) Object.defineProperty(row, field, { get: () => this.read(cell), set: (value: number) => void this.write(cell, value), enumerable: true });
     return row;
   }
 
@@ -218,7 +218,6 @@ export class Recorder<S extends Shape> {
 
   private walk(rows: readonly AnyRow[], first: number, next: (row: AnyRow, index: number) => number): number {
     if (first === NONE) return NONE;
-    const { run } = this;
     const event = this.event((): Event => {
       const bodies = this.steps(rows, first, next);
       const written = new Set(bodies.flatMap(([, node]) => [...this.forest.written(node)]));
