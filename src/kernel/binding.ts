@@ -5,7 +5,8 @@
  */
 import { NONE } from "../base/state.ts";
 import { CB, VSPACE } from "./capability.ts";
-import type { Kernel } from "./kernel.ts";
+import { halt, type Kernel } from "./kernel.ts";
+import { ASID_LOW_BITS } from "./state.ts";
 
 /** Row of SIDNode[sid]. */
 export const sidNode = (kernel: Kernel, sid: number): number => kernel.plan.sids[sid]!.node;
@@ -56,10 +57,17 @@ export const forEachStream = (kernel: Kernel, cb: number, visit: (sid: number) =
     if (boundBank(kernel, sidNode(kernel, sid)) === cb) visit(sid);
   });
 
-/** vspace.c `increaseASIDBindCB`, `decreaseASIDBindCB`: eight bits, unchecked. Upstream follows a null pointer when the pool is gone. */
+/** A plan without pools has them all, and nobody holds one. */
+const hasPool = ({ plan, tables }: Kernel, asid: number): boolean => plan.asidPools.length === 0 || tables.asidPool.some(({ high }) => high === plan.asids[asid]!.number >> ASID_LOW_BITS);
+
+/**
+ * vspace.c `increaseASIDBindCB`, `decreaseASIDBindCB`: eight bits, unchecked. They follow a null pointer when the ASID's
+ * pool is gone; the assertion in front of it is compiled in debug builds only.
+ */
 const count = (kernel: Kernel, asid: number, by: 1 | -1): void => {
   const { bankCounter } = kernel.profile;
   if (bankCounter === 0 || asid === NONE) return;
+  if (!hasPool(kernel, asid)) halt(kernel, "the count of banks stands in an ASID pool that is gone");
   const entry = kernel.tables.asid.at(asid);
   if (entry.vspace !== NONE) entry.banks = (entry.banks + by + bankCounter) % bankCounter;
 };
@@ -70,7 +78,7 @@ export const asidNumber = (kernel: Kernel, vspace: number): number => {
   return asid === NONE ? 0 : kernel.plan.asids[asid]!.number;
 };
 
-const streamsOf = (kernel: Kernel, cb: number): number[] => {
+export const streamsOf = (kernel: Kernel, cb: number): number[] => {
   const streams: number[] = [];
   forEachStream(kernel, cb, (sid) => {
     streams.push(sid);
@@ -78,20 +86,31 @@ const streamsOf = (kernel: Kernel, cb: number): number[] => {
   return streams;
 };
 
+/** The bank has a CD table: its streams go through a stage 1 first. */
+export const isNested = (kernel: Kernel, cb: number): boolean => kernel.tables.cb.at(cb).cdTable !== NONE;
+
+/** The bank, which has a VSpace, gets a CD table. It goes when the VSpace does. */
+export const nest = (kernel: Kernel, cb: number, cdTable: number): void => {
+  kernel.tables.cb.at(cb).cdTable = cdTable;
+  kernel.emit(kernel.driver.nestBank(cb, kernel.tables.slot.at(cbNode(kernel, cb)).object, cdTable, streamsOf(kernel, cb)));
+};
+
 /** The bank gets a VSpace: smmu.c `decodeARMCBInvocation`, ARMCBAssignVspace, after the copy in CBNode. */
 export const assign = (kernel: Kernel, cb: number, vspace: number): void => {
   const { asid } = kernel.tables.vspace.at(vspace);
+  kernel.emit(kernel.driver.assignBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
   if (kernel.profile.bankCounter > 0) kernel.tables.cb.at(cb).asid = asid;
   count(kernel, asid, 1);
-  kernel.emit(kernel.driver.assignBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
 };
 
 /** The bank loses its VSpace: smmu.c `smmu_cb_delete_vspace`. */
 export const unassign = (kernel: Kernel, cb: number, vspace: number): void => {
+  kernel.tables.cb.at(cb).cdTable = NONE;
   if (kernel.profile.bankCounter > 0) {
     const bank = kernel.tables.cb.at(cb);
-    count(kernel, bank.asid, -1);
+    const { asid } = bank;
     bank.asid = NONE;
+    count(kernel, asid, -1);
   }
   kernel.emit(kernel.driver.disableBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
 };

@@ -29,6 +29,7 @@ export const kinds = [
   "domain",
   "cnodeZombie",
   "threadZombie",
+  "sgiSignal",
 ] as const;
 export type Kind = (typeof kinds)[number];
 
@@ -55,6 +56,7 @@ export const DOMAIN = 19;
 /** What is left of a CNode or thread whose slots are not all gone (deletion.ts). */
 export const CNODE_ZOMBIE = 20;
 export const THREAD_ZOMBIE = 21;
+export const SGI_SIGNAL = 22;
 
 /** VM rights of a frame; a stage-2 leaf's S2AP is 0, 3 or 1 for them (vspace.c `APFromVMRights`, hypervisor). */
 export const KERNEL_ONLY = 0;
@@ -70,8 +72,8 @@ export const maskRights = (rights: number, word: bigint): number => {
   return rights === READ_WRITE && (word & RIGHT_WRITE) !== 0n ? READ_WRITE : READ_ONLY;
 };
 
-/** By kind: whether a capability names an object; control capabilities don't. */
-const named = kinds.map((kind) => !["null", "sidControl", "cbControl", "asidControl", "irqControl", "domain"].includes(kind));
+/** By kind: whether a capability names an object; control capabilities don't, nor one that raises an interrupt. */
+const named = kinds.map((kind) => !["null", "sidControl", "cbControl", "asidControl", "irqControl", "domain", "sgiSignal"].includes(kind));
 /** Both name one object (objecttype.c `sameObjectAs`). */
 export const sameObject = (a: SlotRow, b: SlotRow): boolean => a.kind === b.kind && named[a.kind]! && a.object === b.object;
 

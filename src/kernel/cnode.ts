@@ -75,7 +75,7 @@ export const Copy = invocation({
 /** CNode capability data: guard size in the low 6 bits, guard above (cnode.c, cnode_capdata). */
 export const guardWord = (guard: Guard): bigint => (guard.value << 6n) | BigInt(guard.size);
 /** objecttype.c `updateCapData`: of a guard as many bits count as its size says. */
-const guardIn = (word: bigint): Guard => {
+export const guardIn = (word: bigint): Guard => {
   const size = Number(word & 63n);
   return { size, value: (word >> 6n) & ((1n << BigInt(size)) - 1n) };
 };

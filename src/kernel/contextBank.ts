@@ -4,7 +4,7 @@
  * CBNode[cb].
  */
 import { lookupFaults } from "../../specs/sel4/error.ts";
-import { asidNumber, assign, bankCount, cbNode } from "./binding.ts";
+import { asidNumber, assign, bankCount, cbNode, isNested, streamsOf } from "./binding.ts";
 import { CB, CB_CONTROL, NULL, VSPACE } from "./capability.ts";
 import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
@@ -56,7 +56,7 @@ export const AssignVspace = invocation({
   },
 });
 
-const unassigned = refusal("seL4_IllegalOperation", "the bank has no VSpace", (kernel, { target }) => {
+export const unassigned = refusal("seL4_IllegalOperation", "the bank has no VSpace", (kernel, { target }) => {
   const { slot } = kernel.tables;
   return slot.at(cbNode(kernel, slot.at(target).object)).kind === VSPACE ? undefined : [];
 });
@@ -74,13 +74,15 @@ export const UnassignVspace = invocation({
 export const TLBInvalidate = invocation({
   label: "ARMCBTLBInvalidate",
   object: CB,
-  says: "Drop every translation cached for this bank.",
+  says: "Drop every translation cached for this bank, and its streams' context descriptors where it has a CD table.",
   caps: [],
   words: [],
   refusals: [unassigned],
   effect: (kernel, { target }) => {
     const { slot } = kernel.tables;
     const cb = slot.at(target).object;
+    // Context descriptors are configuration, which no TLBI reaches; a guest that changed one has no other way to say so.
+    if (isNested(kernel, cb)) kernel.emit(kernel.driver.invalidateContexts(streamsOf(kernel, cb)));
     kernel.emit(kernel.driver.invalidateBank(cb, asidNumber(kernel, slot.at(cbNode(kernel, cb)).object)));
   },
 });

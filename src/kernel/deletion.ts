@@ -5,11 +5,15 @@
 import { impossible } from "../base/diagnostic.ts";
 import { NONE } from "../base/state.ts";
 import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } from "./binding.ts";
-import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, FRAME, IRQ_CONTROL, kinds, NULL, PAGE_TABLE, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VSPACE } from "./capability.ts";
+import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, ENDPOINT, FRAME, IRQ_CONTROL, IRQ_HANDLER, kinds, NOTIFICATION, NULL, PAGE_TABLE, REPLY, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VCPU, VSPACE } from "./capability.ts";
 import { emptySlot, hasChildren, isDescendant, isFinal, swap } from "./cspace.ts";
+import { endEndpoint } from "./endpoint.ts";
 import { type Kernel, keeps } from "./kernel.ts";
+import { endNotification } from "./notification.ts";
 import type { SlotPlace } from "./plan.ts";
 import { ASID_LOW_BITS, type SlotRow } from "./state.ts";
+import { endThread } from "./thread.ts";
+import { endVcpu } from "./vcpu.ts";
 import { clearVspace, unmapPage, unmapTable } from "./vspace.ts";
 
 /** What the deleted capability said. */
@@ -40,6 +44,25 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
       return final ? clearVspace(kernel, object) : undefined;
     case ASID_POOL:
       return final ? deletePool(kernel, object) : undefined;
+    case ENDPOINT:
+      return final ? endEndpoint(kernel, object) : undefined;
+    case NOTIFICATION:
+      return final ? endNotification(kernel, object) : undefined;
+    case THREAD:
+      if (!final) return;
+      endThread(kernel, object);
+      kernel.tables.vcpu.forEach((row) => {
+        if (row.thread === object) row.thread = NONE;
+      });
+      return;
+    case VCPU:
+      return final ? endVcpu(kernel, object) : undefined;
+    case IRQ_HANDLER:
+      if (!final) return;
+      deleteSlot(kernel, kernel.plan.irqSlot(object));
+      kernel.tables.irq.at(object).issued = 0;
+      return;
+    case REPLY:
     case CNODE:
     case UNTYPED:
     case SID_CONTROL:
@@ -47,6 +70,7 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
     case ASID_CONTROL:
     case IRQ_CONTROL:
     case DOMAIN:
+    case SGI_SIGNAL:
       return;
     default:
       return impossible(`cannot finalise a ${kinds[deleted.kind]} capability`);
@@ -66,7 +90,7 @@ const deletePool = (kernel: Kernel, pool: number): void => {
     if (!own(row) || entry.vspace === NONE) return;
     const { vspace } = entry;
     if (kernel.profile.poolDeletionUnassigns) forEachBank(kernel, vspace, (cb) => deleteSlot(kernel, cbNode(kernel, cb)));
-    else forEachBankOfAsid(kernel, row, vspace, (cb) => kernel.emit(kernel.driver.invalidateBank(cb)));
+    else forEachBankOfAsid(kernel, row, vspace, (cb) => kernel.emit(kernel.driver.invalidateBank(cb, kernel.plan.asids[row]!.number)));
     const after = asid.at(row);
     after.vspace = NONE;
     after.banks = 0;

@@ -3,6 +3,7 @@ import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { USER_TOP } from "../../specs/sel4/object.ts";
 import { FRAME, maskRights, READ_WRITE } from "./capability.ts";
+import { CACHEABLE, EXECUTE_NEVER } from "./driver.ts";
 import { invocation, type Refusal, refusal, type Request } from "./invocation.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import { bitsLeft, isLive, isVspaceRoot, leafLevel, mapPage, unmapPage, vspaceOfAsid, walkEnd } from "./vspace.ts";
@@ -23,6 +24,9 @@ export const asidRefusals = (cap: number): readonly Refusal[] => [
     isLive(kernel, kernel.tables.slot.at(caps[cap]!).object) ? undefined : [BigInt(cap + 1)],
   ),
 ];
+
+/** libsel4 `seL4_ARM_VMAttributes`: bit 0 cacheable, bit 2 execute-never; the others mean nothing on AArch64. */
+const attributesOf = (word: bigint): number => ((word & 1n) === 0n ? 0 : CACHEABLE) | ((word & 4n) === 0n ? 0 : EXECUTE_NEVER);
 
 export const PageMap = invocation({
   label: "ARMPageMap",
@@ -62,7 +66,7 @@ export const PageMap = invocation({
     frame.asid = kernel.tables.vspace.at(vspace).asid;
     frame.address = address;
     const authority = keeps(kernel, "map-checks-rights") ? frame.rights : READ_WRITE;
-    mapPage(kernel, vspace, address, frame.object, maskRights(authority, words[1]!));
+    mapPage(kernel, vspace, address, frame.object, maskRights(authority, words[1]!), attributesOf(words[2]!));
   },
 });
 

@@ -10,13 +10,14 @@
  * CNode inside a CNode are not named (so Retype's node_depth is 0), and rights words 0 and 1, which map without access.
  */
 import { objectTypes, USER_TOP } from "../../specs/sel4/object.ts";
-import { CB, CNODE, NULL, UNTYPED, VSPACE } from "./capability.ts";
+import { CB, CNODE, FRAME, NOTIFICATION, NULL, THREAD, UNTYPED, VSPACE } from "./capability.ts";
 import { guardWord } from "./cnode.ts";
 import type { CapClass, Invocation, Request, WordArgument, WordClass } from "./invocation.ts";
 import { exploredOn } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanCnode } from "./plan.ts";
 import { resourceWord } from "./issue.ts";
+import { MOST_PRIORITY } from "./thread.ts";
 import { PAGE_CNODE_RADIX } from "./untyped.ts";
 
 /** Choices for one argument, each a list of words (a slot address has two). */
@@ -38,6 +39,10 @@ const staticChoices = (plan: Plan): Record<WordClass, Choices> => {
     attributes: { good: single([3n]), odd: [] },
     stream: { good: single(plan.sids.map(({ smmu, sid }) => resourceWord(smmu, sid))), odd: single([0xffffffffn]) },
     bank: { good: single(plan.cbs.map(({ smmu, number }) => resourceWord(smmu, number))), odd: single([0xffffffffn]) },
+    // Interrupts, threads and VCPUs: no scaled state holds one, and their invocations are not tried (`unexplored`).
+    irq: { good: single(plan.irqs.map(BigInt)), odd: [] },
+    priority: { good: single([0n, BigInt(MOST_PRIORITY)]), odd: [] },
+    word: { good: single([0n]), odd: [] },
     // Retype's words are chosen together: retypeWords.
     type: { good: [], odd: [] },
     count: { good: [], odd: [] },
@@ -91,7 +96,7 @@ const retypeWords = (kernel: Kernel, root: number): Choices => {
   return { good: spare === undefined ? [] : sized.map(([type, size]) => words(type, size)), odd: spare === undefined ? [...odd, words(7n, 0n)] : odd };
 };
 
-const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE, untyped: UNTYPED };
+const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE, untyped: UNTYPED, frame: FRAME, thread: THREAD, notification: NOTIFICATION };
 
 /** Slots of a subject's root CNode to pass as an extra capability: all of the right kind, one wrong, one empty. */
 const capChoices = (kernel: Kernel, cnode: PlanCnode, of: CapClass): { good: number[]; odd: number[] } => {

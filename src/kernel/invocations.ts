@@ -1,15 +1,24 @@
 /** Every invocation, in declared order: the order of enumeration, of the manual, and of "least" among equal traces. */
 import { MakePool, PoolAssign } from "./asid.ts";
 import { pageMaintenance, vspaceMaintenance } from "./cacheMaintenance.ts";
+import { AssignCDTable } from "./cdTable.ts";
 import { AssignVspace, CBClearFault, CBGetFault, GetCB, TLBInvalidate, TLBInvalidateAll, UnassignVspace } from "./contextBank.ts";
 import { Copy, Delete, Mint, Move, Mutate, Revoke, Rotate } from "./cnode.ts";
 import { kinds } from "./capability.ts";
 import { PageGetAddress, PageMap, PageUnmap } from "./frame.ts";
+import { CancelBadgedSends } from "./endpoint.ts";
+import { interrupts } from "./interrupt.ts";
 import type { Invocation, Refusal, Request } from "./invocation.ts";
 import type { Kernel } from "./kernel.ts";
 import { PageTableMap, PageTableUnmap } from "./pageTable.ts";
 import { BindCB, ClearFault, GetFault, GetSID, UnbindCB } from "./sid.ts";
+import { SaveCaller } from "./reply.ts";
+import { smmuControl } from "./smmuControl.ts";
+import { IssueSGISignal } from "./sgi.ts";
+import { threadControl } from "./tcb.ts";
+import { registerAccess } from "./tcbRegisters.ts";
 import { Retype } from "./untyped.ts";
+import { virtualCpus } from "./vcpu.ts";
 
 export const invocations: readonly Invocation[] = [
   Retype,
@@ -41,6 +50,15 @@ export const invocations: readonly Invocation[] = [
   TLBInvalidateAll,
   CBGetFault,
   CBClearFault,
+  CancelBadgedSends,
+  SaveCaller,
+  ...threadControl,
+  ...registerAccess,
+  ...interrupts,
+  IssueSGISignal,
+  ...virtualCpus,
+  ...smmuControl,
+  AssignCDTable,
 ];
 
 /** What may be invoked on a capability of each kind. */

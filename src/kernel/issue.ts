@@ -24,12 +24,15 @@ export interface Issued {
   /** Index of the resource, or NONE when the layout has none of that number. */
   readonly resource: (kernel: Kernel, smmu: number, number: number) => number;
   readonly issued: (kernel: Kernel, resource: number) => { issued: number };
+  /** What else that was issued the resource cannot stand beside. */
+  readonly conflict?: { readonly when: string; readonly holds: (kernel: Kernel, resource: number) => boolean };
 }
 
 const slotAddress: SlotAddress = ({ caps, words }) => [caps[0]!, words[1]!, words[2]!];
 
-/** Refusals in seL4's order: range, already issued, slot lookup, slot not empty. */
+/** Refusals in seL4's order: range, already issued, slot lookup, slot not empty; then ours. */
 export const issue = (what: Issued): Invocation => {
+  const { conflict } = what;
   const named = (kernel: Kernel, { words }: Request) => what.resource(kernel, Number(words[0]! >> 32n), Number(words[0]! & 0xffffffffn));
   return invocation({
     label: what.label,
@@ -51,6 +54,7 @@ export const issue = (what: Issued): Invocation => {
       ...lookupRefusals("destination", slotAddress),
       emptyDestination(slotAddress),
       refusal("seL4_InvalidArgument", `the ${what.noun} is outside the layout`, (kernel, request) => (named(kernel, request) < 0 ? [0n] : undefined)),
+      ...(conflict === undefined ? [] : [refusal("seL4_RevokeFirst", conflict.when, (kernel, request) => (conflict.holds(kernel, named(kernel, request)) ? [] : undefined))]),
     ],
     effect: (kernel, request) => {
       const resource = named(kernel, request);

@@ -5,6 +5,35 @@ import type { Plan } from "./plan.ts";
 import type { Profile, Safeguard } from "./profile.ts";
 import type { KernelTables } from "./state.ts";
 
+/** A system call as an invocation list has it, or an invocation by its label. */
+export interface Message {
+  readonly cptr: bigint;
+  readonly label: string;
+  readonly words: readonly bigint[];
+  /** Extra capabilities, as cptrs in the caller's CSpace; at most three (seL4_MsgMaxExtraCaps). */
+  readonly caps: readonly bigint[];
+}
+
+/** What a thread left in its message registers and IPC buffer: a message, or where a capability is to go. */
+export interface Parcel {
+  readonly words: readonly bigint[];
+  /** Cptrs. */
+  readonly caps: readonly bigint[];
+  /** True for a receiver: `words` are index and depth, `caps` is the root of the slot for a capability. */
+  readonly receives: boolean;
+}
+
+/** What is no small integer, and therefore no part of the tables: only a kernel that runs a list has it. */
+export interface Contents {
+  /** By thread. */
+  readonly messages: Map<number, Parcel>;
+  /** By thread: its last system call, while a restart would repeat it. */
+  readonly calls: Map<number, Message>;
+  /** Registers of threads and of VCPUs, by number; 0 unless written. */
+  readonly registers: Map<number, Map<number, bigint>>;
+  readonly virtualRegisters: Map<number, Map<number, bigint>>;
+}
+
 export interface Kernel {
   readonly plan: Plan;
   readonly profile: Profile;
@@ -12,7 +41,22 @@ export interface Kernel {
   readonly driver: Driver;
   /** Appends steps to what this invocation gives the SMMU. */
   readonly emit: (steps: readonly Step[]) => void;
+  readonly contents?: Contents;
 }
+
+export const noContents = (): Contents => ({ messages: new Map(), calls: new Map(), registers: new Map(), virtualRegisters: new Map() });
+
+/**
+ * The kernel follows a null pointer, which its own page tables do not map: it takes a data abort and stops for good (seL4
+ * src/arch/arm/c_traps.c, kernel faults are not handled). Thrown where that happens; what was done before stays done.
+ */
+export class KernelHalt extends Error {
+  override readonly name = "KernelHalt";
+}
+export const halt = (kernel: Kernel, why: string): never => {
+  kernel.tables.processor.at(0).halted = 1;
+  throw new KernelHalt(why);
+};
 
 /** True unless this is the mutant without that safeguard. */
 export const keeps = (kernel: Kernel, safeguard: Safeguard): boolean => kernel.profile.without !== safeguard;

@@ -7,7 +7,7 @@ import { leastState, NONE, type Plain } from "../base/state.ts";
 import { hex, type Pa, streamId } from "../base/words.ts";
 import { MIN_UNTYPED_BITS, SLOT_BITS } from "../../specs/sel4/object.ts";
 import { ASID_POOL, CNODE, ENDPOINT, FRAME, kinds, NOTIFICATION, PAGE_TABLE, THREAD, UNTYPED, VCPU, VSPACE } from "./capability.ts";
-import { levelShift, type Plan, type PlanLists, type SlotPlace } from "./plan.ts";
+import { levelShift, type Plan, type PlanLists, sameCdTable, type SlotPlace } from "./plan.ts";
 import { kernelShape, type KernelShape } from "./state.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
@@ -91,11 +91,13 @@ export const openPlan = (given: PlanLists, state: Plain<KernelShape>): { readonl
       case ENDPOINT:
         return push(lists.endpoints, { name, address });
       case NOTIFICATION:
+        grow("notification");
         return push(lists.notifications, { name, address });
       case THREAD:
         grow("thread");
         return push(lists.threads, { name, address });
       case VCPU:
+        grow("vcpu");
         return push(lists.vcpus, { name, address });
       default:
         return NONE;
@@ -126,7 +128,11 @@ export const openPlan = (given: PlanLists, state: Plain<KernelShape>): { readonl
     guardOf: (guard) => found(lists.guards, ({ size, value }) => size === guard.size && value === guard.value, () => push(lists.guards, guard)),
     addressOf: (iova) => found(lists.addresses, (address) => address === iova, () => push(lists.addresses, iova)),
     badgeOf: (badge) => found(lists.badges, (known) => known === badge, () => push(lists.badges, badge)),
-    irqOf: (irq) => found(lists.irqs, (known) => known === irq, () => push(lists.irqs, irq)),
+    irqOf: (irq) =>
+      found(lists.irqs, (known) => known === irq, () => {
+        grow("irq");
+        return push(lists.irqs, irq);
+      }),
     asidOf: (number) =>
       found(lists.asids, (asid) => asid.number === number, () => {
         grow("asid");
@@ -135,13 +141,14 @@ export const openPlan = (given: PlanLists, state: Plain<KernelShape>): { readonl
     sidOf: (smmu, number) =>
       found(lists.sids, (sid) => sid.smmu === smmu && sid.sid === number, () => {
         grow("sid");
-        return push(lists.sids, { name: `stream ${hex(number)}`, smmu, sid: streamId(number), node: slot({ in: "sidNode", sid: lists.sids.length }) });
+        return push(lists.sids, { name: `stream ${hex(number)}`, smmu, sid: streamId(number), mask: 0, node: slot({ in: "sidNode", sid: lists.sids.length }) });
       }),
     cbOf: (smmu, number) =>
       found(lists.cbs, (cb) => cb.smmu === smmu && cb.number === number, () => {
         grow("cb");
         return push(lists.cbs, { name: `bank ${number}`, smmu, number, vmid: number + 1, node: slot({ in: "cbNode", cb: lists.cbs.length }) });
       }),
+    cdTableOf: (table) => found(lists.cdTables, (known) => sameCdTable(known, table), () => push(lists.cdTables, table)),
     objectOf: (kind, address, bits, untyped) => objects(`${kind} ${address} ${bits}`, () => make(kind, address, bits, untyped)),
   };  return { plan, lists };
 };

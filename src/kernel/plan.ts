@@ -77,6 +77,22 @@ export interface PlanObject {
   readonly address?: Pa;
 }
 
+/** A guest's table of context descriptors, by the fields of the stream table entry (specs/smmuv3/ste.ts). */
+export interface CdTable {
+  /** Its IPA: stage 2 stands before every fetch of it. */
+  readonly S1ContextPtr: bigint;
+  readonly S1Fmt: bigint;
+  readonly S1CDMax: bigint;
+  readonly S1DSS: bigint;
+}
+
+/** Which StreamIDs one SID stands for: those that agree with `sid` in every bit that `mask` leaves (SMMUv2 SMR.MASK). */
+export interface StreamMatch {
+  readonly smmu: number;
+  readonly sid: StreamId;
+  readonly mask: number;
+}
+
 export interface PlanSubject {
   readonly name: string;
   readonly trusted: boolean;
@@ -96,6 +112,7 @@ export interface Naming {
   readonly badgeOf: (badge: bigint) => number;
   readonly sidOf: (smmu: number, number: number) => number;
   readonly cbOf: (smmu: number, number: number) => number;
+  readonly cdTableOf: (table: CdTable) => number;
   readonly asidOf: (number: number) => number;
   readonly irqOf: (irq: number) => number;
   /** Rows of the kernel's own slots: a thread's, and the one where an interrupt's notification stands. */
@@ -134,9 +151,10 @@ export interface Plan extends Naming {
   /** Rows of the entries below the table that entry `row` points at. */
   readonly below: (row: number) => readonly number[];
   /** `node` is the row of SIDNode[sid] in the slot table. */
-  readonly sids: readonly { readonly name: string; readonly smmu: number; readonly sid: StreamId; readonly node: number }[];
+  readonly sids: readonly (StreamMatch & { readonly name: string; readonly node: number })[];
   /** `node` is the row of CBNode[cb] in the slot table. */
   readonly cbs: readonly { readonly name: string; readonly smmu: number; readonly number: number; readonly vmid: number; readonly node: number }[];
+  readonly cdTables: readonly CdTable[];
   /** Values that a counter of banks can have; 1 where it is derived and not stored (profile.ts). */
   readonly bankCounts: number;
   /** True for a plan that makes room for whatever is asked: not for exploring. */
@@ -185,6 +203,21 @@ export const canonicalAddress = (plan: Plan, vspace: number, level: number, addr
   return address;
 };
 
+/** The StreamIDs of a match, ascending: for each set of masked bits the one that has them. */
+export const streamIds = ({ sid, mask }: StreamMatch): readonly number[] => {
+  const ids: number[] = [];
+  const fixed = (sid & ~mask) >>> 0;
+  for (let masked = 0; ; masked = ((masked | ~mask) + 1) & mask) {
+    ids.push((fixed | masked) >>> 0);
+    if (masked >>> 0 === mask >>> 0) return ids;
+  }
+};
+
+/** Some StreamID is of both: on an SMMUv2, a transaction of it faults, because two entries match. */
+export const matchesOverlap = (a: StreamMatch, b: StreamMatch): boolean => a.smmu === b.smmu && ((a.sid ^ b.sid) & ~(a.mask | b.mask)) === 0;
+
+export const sameCdTable = (a: CdTable, b: CdTable): boolean => a.S1ContextPtr === b.S1ContextPtr && a.S1Fmt === b.S1Fmt && a.S1CDMax === b.S1CDMax && a.S1DSS === b.S1DSS;
+
 /** The guard that lets a root CNode of this radix resolve all 64 bits of a cptr. */
 export const rootGuard = (radix: number): Guard => ({ size: WORD_BITS - radix, value: 0n });
 
@@ -194,7 +227,7 @@ export type PlanLists = Omit<Plan, keyof Naming | "open">;
 const PAGE_BITS = 12;
 
 export const fixedPlan = (lists: PlanLists): Plan => {
-  const { cnodes, slots, guards, addresses, badges, sids, cbs, asids, irqs, pages } = lists;
+  const { cnodes, slots, guards, addresses, badges, sids, cbs, cdTables, asids, irqs, pages } = lists;
   return {
     ...lists,
     open: false,
@@ -208,6 +241,7 @@ export const fixedPlan = (lists: PlanLists): Plan => {
     badgeOf: (badge) => badges.indexOf(badge),
     sidOf: (smmu, number) => sids.findIndex((sid) => sid.smmu === smmu && sid.sid === number),
     cbOf: (smmu, number) => cbs.findIndex((cb) => cb.smmu === smmu && cb.number === number),
+    cdTableOf: (table) => cdTables.findIndex((known) => sameCdTable(known, table)),
     asidOf: (number) => asids.findIndex((asid) => asid.number === number),
     irqOf: (irq) => irqs.indexOf(irq),
     threadSlot: (thread, index) => slots.findIndex((place) => place.in === "thread" && place.thread === thread && place.index === index),

@@ -27,6 +27,20 @@ export interface Profile {
   readonly bankLimit: number;
   /** BindCB refuses a bank of another SMMU. */
   readonly bindChecksSmmu: boolean;
+  /** GBPA aborts what comes while translation is off (deviation d). */
+  readonly bootAborts: boolean;
+  /** SIDControl can ask for the SMMU's global errors and its event queue. */
+  readonly errorReports: boolean;
+  /** SIDControl can acknowledge global errors, and make the SMMU go on behind a bad command. */
+  readonly errorRecovery: boolean;
+  /** SIDControl can turn an SMMU off and set it up anew (deviation g). */
+  readonly smmuReset: boolean;
+  /** A bank can be given a table of context descriptors: stage 1 under a guest's control, nested in stage 2. */
+  readonly nestedStage1: boolean;
+  /** Replacing a valid page-table entry clears it and invalidates before the new one is written. */
+  readonly breakBeforeMake: boolean;
+  /** A page that is mapped without rights is marked execute-never, too. */
+  readonly noRightsNoFetch: boolean;
   /** Present in a mutant only. */
   readonly without?: Safeguard;
 }
@@ -44,7 +58,29 @@ export const profileFields: Readonly<Record<Exclude<keyof Profile, "name" | "wit
   bankCounter: { says: "whether banks are counted in the ASID pool's entry, in 8 bits, or by the copies that the kernel holds", source: "seL4 structures.bf asid_map_vspace.bind_cb" },
   streamLimit: { says: "how many StreamIDs there are", source: "seL4 plat/tx2/config.cmake MAX_SID" },
   bankLimit: { says: "how many context banks there are", source: "seL4 plat/tx2/config.cmake MAX_CB" },
+  bootAborts: {
+    says: "whether GBPA aborts what comes while an SMMUv3 does not translate; the talk's port leaves it as it is out of reset, so that traffic passes (assumed)",
+    source: "IHI 0070 SMMU_GBPA; seL4 Summit 2023, SMMUv3 talk, which does not show its reset code",
+  },
+  errorReports: {
+    says: "whether SIDControl reads global errors and the event queue; both only tell, and SIDControl's holder decides about every stream anyway",
+    source: "seL4 Summit 2023, SMMUv3 talk: ARMSIDGetGlobalerror, ARMSIDGetEventq",
+  },
+  errorRecovery: {
+    says: "whether SIDControl acknowledges errors and skips commands; the command queue is the kernel's, and a skipped command may be the invalidation that a page's new owner relies on",
+    source: "seL4 Summit 2023, SMMUv3 talk: ARMSIDSkipCmdqError, ARMSIDClearGlobalerror",
+  },
+  smmuReset: {
+    says: "whether SIDControl turns an SMMU off and sets it up anew, between which every stream passes untranslated",
+    source: "seL4 Summit 2023, SMMUv3 talk: ARMSIDDisableSMMU, ARMSIDInitSMMU",
+  },
+  nestedStage1: {
+    says: "whether a bank can have a table of context descriptors, so that a guest's stage 1 is nested in the kernel's stage 2",
+    source: "seL4 Summit 2023, SMMUv3 talk: ARMCBAssignCDTable",
+  },
   bindChecksSmmu: { says: "whether a stream may be bound to a bank of another SMMU; upstream knows one SMMU", source: "design of cofferdam: a VMID means nothing on another SMMU" },
+  breakBeforeMake: { says: "whether a valid page-table entry is cleared and invalidated before another is written over it; upstream writes, then invalidates", source: "seL4 vspace.c performPageInvocationMap; DDI 0487 break-before-make" },
+  noRightsNoFetch: { says: "whether a page that is mapped without rights is execute-never, too; otherwise stage 2 lets instruction reads through", source: "seL4 vspace.c makeUserPagePTE; DDI 0487 stage 2 instruction access permissions" },
 };
 
 /** The safeguards that can be removed, each with what the kernel then forgets. */
@@ -79,6 +115,13 @@ export const cofferdam: Profile = {
   streamLimit: 0,
   bankLimit: 0,
   bindChecksSmmu: true,
+  breakBeforeMake: true,
+  noRightsNoFetch: true,
+  bootAborts: true,
+  errorReports: true,
+  errorRecovery: false,
+  smmuReset: false,
+  nestedStage1: true,
 };
 
 /** What upstream's object code decides, whatever the hardware. */
@@ -90,6 +133,13 @@ const upstream = {
   bindLimit: Number.POSITIVE_INFINITY,
   bankCounter: 256,
   bindChecksSmmu: false,
+  breakBeforeMake: false,
+  noRightsNoFetch: false,
+  bootAborts: false,
+  errorReports: false,
+  errorRecovery: false,
+  smmuReset: false,
+  nestedStage1: false,
 } as const;
 
 /** seL4 as it is: SMMUv2, as a hypervisor, with the limits of the one platform that turns it on (TX2). */
@@ -101,8 +151,20 @@ export const sel4Smmuv2Indexing: Profile = { ...sel4Smmuv2, name: "sel4-smmuv2-i
 /** The same as a kernel at EL1, whose VSpaces are stage 1. */
 export const sel4Smmuv2El1: Profile = { ...sel4Smmuv2, name: "sel4-smmuv2-el1", vspaces: "stage 1" };
 
-/** The port of the 2023 talk: an SMMUv3 under upstream's object code. */
-export const smmuv3Talk: Profile = { name: "smmuv3-talk", machine: "smmuv3", vspaces: "stage 2", streamMatching: false, ...upstream, streamLimit: 0, bankLimit: 0 };
+/** The port of the 2023 talk: an SMMUv3 under upstream's object code, with the invocations that the talk adds. */
+export const smmuv3Talk: Profile = {
+  name: "smmuv3-talk",
+  machine: "smmuv3",
+  vspaces: "stage 2",
+  streamMatching: false,
+  ...upstream,
+  streamLimit: 0,
+  bankLimit: 0,
+  errorReports: true,
+  errorRecovery: true,
+  smmuReset: true,
+  nestedStage1: true,
+};
 
 export const profiles: readonly Profile[] = [cofferdam, sel4Smmuv2, sel4Smmuv2Indexing, sel4Smmuv2El1, smmuv3Talk];
 

@@ -8,6 +8,7 @@ import { insertCopy } from "./cspace.ts";
 import { deleteSlot } from "./deletion.ts";
 import { invocation, refusal } from "./invocation.ts";
 import { issue } from "./issue.ts";
+import { matchesOverlap } from "./plan.ts";
 
 export const GetSID = issue({
   label: "ARMSIDIssueSIDManager",
@@ -18,6 +19,11 @@ export const GetSID = issue({
   limit: ({ plan, profile }, smmu) => BigInt(profile.streamLimit) || 1n << BigInt(plan.smmus[smmu]!.log2Size),
   resource: ({ plan }, smmu, number) => plan.sidOf(smmu, number),
   issued: ({ tables }, sid) => tables.sid.at(sid),
+  // Not in seL4, which knows no masks: on an SMMUv2 two entries that match one StreamID are a fault for both holders.
+  conflict: {
+    when: "another stream that was issued has StreamIDs in common with it",
+    holds: ({ plan, tables }, sid) => tables.sid.some((other, index) => index !== sid && other.issued === 1 && matchesOverlap(plan.sids[index]!, plan.sids[sid]!)),
+  },
 });
 
 export const BindCB = invocation({
@@ -47,7 +53,7 @@ export const BindCB = invocation({
     const sid = slot.at(target).object;
     const cb = slot.at(caps[0]!).object;
     insertCopy(kernel, caps[0]!, sidNode(kernel, sid));
-    kernel.emit(kernel.driver.bindStream(sid, cb, slot.at(cbNode(kernel, cb)).object));
+    kernel.emit(kernel.driver.bindStream(sid, cb, slot.at(cbNode(kernel, cb)).object, kernel.tables.cb.at(cb).cdTable));
   },
 });
 

@@ -39,15 +39,53 @@ export const kernelShape = (plan: Plan) => {
     /** Page-table entries, by position in the VSpace's tree: what the kernel believes its tables say. */
     entry: { rows: plan.entries.length, fields: { kind: below(3), page: below(Math.max(1, pages)), rights: below(3) } },
     sid: { rows: plan.sids.length, fields: { issued: flag } },
-    /** `asid` is the entry of smmuStateCBAsidTable, where a profile keeps one; NONE otherwise. */
-    cb: { rows: plan.cbs.length, fields: { issued: flag, asid: plan.bankCounts > 1 ? asid : below(1) } },
+    cb: {
+      rows: plan.cbs.length,
+      fields: {
+        issued: flag,
+        /** The entry of smmuStateCBAsidTable, where a profile keeps one; NONE otherwise. */
+        asid: plan.bankCounts > 1 ? asid : below(1),
+        /** Where the context descriptors of stage 1 are; NONE: there is no stage 1. Goes with the bank's VSpace. */
+        cdTable: optional(plan.cdTables.length),
+      },
+    },
     /** The ASID that the VSpace was given; NONE before that (VSIsMapped). It may be stale: see `asid`. */
     vspace: { rows: plan.vspaces.length, fields: { asid } },
     /** The VSpace that an ASID names now, and how many banks use it (`bind_cb`), where a profile counts. */
     asid: { rows: plan.asids.length, fields: { vspace: optional(plan.vspaces.length), banks: below(plan.bankCounts) } },
     /** Where ASID pools stand in the table of pools (armKSASIDTable); NONE when they don't. */
     asidPool: { rows: plan.asidPools.length, fields: { high: optional(ASID_POOLS) } },
-    thread: { rows: plan.threads.length, fields: { state: below(8) } },
+    /** What a thread is doing and, while it waits, with what; the queue it waits in is told by `before` (thread.ts). */
+    thread: {
+      rows: plan.threads.length,
+      fields: {
+        state: below(7),
+        /** The endpoint or notification that it waits at. */
+        object: below(Math.max(1, plan.endpoints.length, plan.notifications.length)),
+        /** The thread before it in that queue; NONE for the first. */
+        before: optional(plan.threads.length),
+        /** Of what it waits to send: index of the badge, and the rights of the capability it was sent through. */
+        badge: below(plan.badges.length),
+        canGrant: flag,
+        canGrantReply: flag,
+        isCall: flag,
+        /** The notification bound to it. */
+        bound: optional(plan.notifications.length),
+        priority: below(256),
+        /** The greatest priority that it may give. */
+        mostPriority: below(256),
+        flags: flag,
+        /** It has an IPC buffer that no capability in its slots names: a first state says so. */
+        givenBuffer: flag,
+      },
+    },
+    /** A notification that was signalled and not yet waited for, with the badges or-ed. */
+    notification: { rows: plan.notifications.length, fields: { active: flag, badge: below(plan.badges.length) } },
+    /** Interrupts whose handler is issued (intStateIRQTable). */
+    irq: { rows: plan.irqs.length, fields: { issued: flag } },
+    /** Set when the kernel has stopped (kernel.ts `halt`); only where ASID pools can be deleted. */
+    processor: { rows: 1, fields: { halted: below(plan.asidPools.length > 0 ? 2 : 1) } },
+    vcpu: { rows: plan.vcpus.length, fields: { thread: optional(plan.threads.length) } },
     /** Interned values of the machine: table memory with registers, and the may-cache set. The kernel never reads them. */
     machine: { rows: 1, fields: { image: interned, cache: interned } },
   } as const;

@@ -6,7 +6,7 @@
  * driver makes; that both agree is the refinement property, checked from outside.
  */
 import { NONE } from "../base/state.ts";
-import { asidNumber, forEachBankOfAsid } from "./binding.ts";
+import { asidNumber, forEachBankOfAsid, isNested } from "./binding.ts";
 import { VSPACE } from "./capability.ts";
 import { type Kernel, keeps } from "./kernel.ts";
 import { canonicalAddress, LEVELS, levelShift } from "./plan.ts";
@@ -56,26 +56,32 @@ const invalidate = (kernel: Kernel, vspace: number, level: number, address: numb
   forEachBankOfAsid(kernel, kernel.tables.vspace.at(vspace).asid, vspace, (cb) => {
     // TLBI_S2_IPA reaches only entries used for that one IPA (IHI 0070 "TLB invalidation"); leaves of the other pages
     // below a table would stay cached, so a table takes the whole VMID.
-    if (!table) kernel.emit(kernel.driver.invalidateIpa(cb, at, true, asid));
+    if (!table) kernel.emit(kernel.driver.invalidateIpa(cb, at, true, asid, isNested(kernel, cb)));
     else if (keeps(kernel, "table-invalidates-everything-below")) kernel.emit(kernel.driver.invalidateBank(cb, asid));
-    else kernel.emit(kernel.driver.invalidateIpa(cb, at, false, asid));
+    else kernel.emit(kernel.driver.invalidateIpa(cb, at, false, asid, isNested(kernel, cb)));
   });
 };
 
-/** Writes a leaf. Over a valid entry: break, invalidate, make (DDI 0487 "break-before-make"). */
-export const mapPage = (kernel: Kernel, vspace: number, address: number, page: number, rights: number): void => {
+/**
+ * Writes a leaf. Over a valid entry: break, invalidate, make (DDI 0487 "break-before-make"). Upstream makes, then
+ * invalidates (vspace.c `performPageInvocationMap`).
+ */
+export const mapPage = (kernel: Kernel, vspace: number, address: number, page: number, rights: number, attributes: number): void => {
   const level = leafLevel(kernel.plan.pages[page]!.bits);
   const row = kernel.plan.entryAt(vspace, level, address);
   const entry = kernel.tables.entry.at(row);
   const table = tableAt(kernel, vspace, address, level);
-  if (entry.kind !== ENTRY_INVALID && keeps(kernel, "map-breaks-before-make")) {
+  const replaces = entry.kind !== ENTRY_INVALID && keeps(kernel, "map-breaks-before-make");
+  const breaks = kernel.profile.breakBeforeMake;
+  if (replaces && breaks) {
     kernel.emit(kernel.driver.clearEntry(table, row));
     invalidate(kernel, vspace, level, address, false);
   }
   entry.kind = ENTRY_PAGE;
   entry.page = page;
   entry.rights = rights;
-  kernel.emit(kernel.driver.writePage(table, row, page, rights));
+  kernel.emit(kernel.driver.writePage(table, row, page, rights, attributes));
+  if (replaces && !breaks) invalidate(kernel, vspace, level, address, false);
 };
 
 /** Points the first missing entry on the way to `address` at a table. */

@@ -7,7 +7,7 @@ import { leastState, mutableCopy, NONE, type Plain, viewOf } from "../base/state
 import type { Step } from "../base/step.ts";
 import { PAGE_BYTES, pa } from "../base/words.ts";
 import { CB, CB_CONTROL, CNODE, FRAME, PAGE_TABLE, READ_ONLY, READ_WRITE, SID, SID_CONTROL, UNTYPED, VSPACE } from "../kernel/capability.ts";
-import type { Driver } from "../kernel/driver.ts";
+import { CACHEABLE, type Driver } from "../kernel/driver.ts";
 import { driverOf } from "../kernel/driverOf.ts";
 import { canonicalAddress, entriesFor, fixedPlan, type Guard, type Plan, type PlanCnode, rootGuard, type SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
@@ -219,7 +219,7 @@ const buildTables = (layout: Layout, plan: Plan, driver: Driver, tables: KernelT
     entry.kind = ENTRY_PAGE;
     entry.page = pageAt(cap.pa);
     entry.rights = cap.rights === "rw" ? READ_WRITE : READ_ONLY;
-    steps.push(...driver.writePage(tableFor(vspace, level, iova), row, entry.page, entry.rights));
+    steps.push(...driver.writePage(tableFor(vspace, level, iova), row, entry.page, entry.rights, CACHEABLE));
   }
   return steps;
 };

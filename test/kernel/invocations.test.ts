@@ -30,7 +30,7 @@ describe("definitions", () => {
     const order = (label: string) => invocations.find((definition) => definition.label === label)!.refusals.map(({ error }) => error.replace("seL4_", ""));
     expect(order("ARMSIDBindCB")).toEqual(["TruncatedMessage", "InvalidCapability", "InvalidCapability", "InvalidCapability", "DeleteFirst"]);
     expect(order("ARMSIDIssueSIDManager").slice(0, 3)).toEqual(["TruncatedMessage", "RangeError", "RevokeFirst"]);
-    expect(order("ARMSIDIssueSIDManager").slice(-2)).toEqual(["DeleteFirst", "InvalidArgument"]);
+    expect(order("ARMSIDIssueSIDManager").slice(-3)).toEqual(["DeleteFirst", "InvalidArgument", "RevokeFirst"]);
     expect(order("CNodeCopy")).toEqual(["TruncatedMessage", "FailedLookup", "RangeError", "FailedLookup", "TruncatedMessage", "DeleteFirst", "FailedLookup", "RangeError", "FailedLookup", "FailedLookup", "TruncatedMessage", "RevokeFirst", "IllegalOperation", "IllegalOperation", "IllegalOperation"]);
     expect(order("ARMCBAssignVspace")).toEqual(["TruncatedMessage", "InvalidCapability", "FailedLookup", "DeleteFirst", "DeleteFirst"]);
     expect(order("ARMPageMap")).toEqual(["TruncatedMessage", "InvalidCapability", "FailedLookup", "InvalidCapability", "AlignmentError", "InvalidCapability", "InvalidArgument", "InvalidArgument", "InvalidArgument", "FailedLookup"]);
@@ -230,7 +230,7 @@ describe("scope", () => {
 
   it("a driver of a system with many pages maps each where it says", () => {
     const whole = boot(unscaled(layoutOf("one-driver", (spec) => spec.replace("heap: { size: 4KiB", "heap: { size: 64MiB")), [], 1), cofferdam);
-    const stored = (entry: number, page: number) => whole.driver.writePage(0, entry, page, 1)[0];
+    const stored = (entry: number, page: number) => whole.driver.writePage(0, entry, page, 1, 1)[0];
     stored(2, 0);
     expect(stored(1, 8192)).not.toEqual(stored(2, 0));
   });

@@ -35,37 +35,31 @@ export const interfaceOfKind = (kind: string): string => {
   return generic.has(name) ? `seL4_${name}` : `seL4_ARM_${name}`;
 };
 
+/** seL4_UserContext in its own order (registerset.c). */
+const registers = (
+  "pc sp spsr x0 x1 x2 x3 x4 x5 x6 x7 x8 x16 x17 x18 x29 x30 x9 x10 x11 x12 x13 x14 x15 x19 x20 x21 x22 x23 x24 x25 x26 x27 x28 tpidr_el0 tpidrro_el0"
+).split(" ");
+
 /** One parameter that is named, placed or typed otherwise. */
-export const differences: readonly (Difference & { readonly why: string })[] = [];
+export const differences: readonly (Difference & { readonly why: string })[] = registers.map((register, at) => ({
+  label: "TCBWriteRegisters",
+  at: `words[${at + 2}]`,
+  ours: "nothing",
+  theirs: `regs.${register}`,
+  why: "the message may have fewer registers than there are, as its word `count` says, so none of them is an argument that must be there",
+}));
 
 /** Definitions that seL4 has no method for. */
-export const notInSel4: readonly { readonly label: string; readonly why: string }[] = [];
+export const notInSel4: readonly { readonly label: string; readonly why: string }[] = [
+  ...["ARMSIDGetGlobalerror", "ARMSIDGetEventq", "ARMSIDSkipCmdqError", "ARMSIDClearGlobalerror", "ARMSIDDisableSMMU", "ARMSIDInitSMMU"].map((label) => ({
+    label,
+    why: "the SMMUv3 port that the seL4 Summit 2023 talk shows adds it to SIDControl; it is in no public source",
+  })),
+  { label: "ARMCBAssignCDTable", why: "the same port adds it to CB, for a guest's stage 1; it is in no public source" },
+];
 
 /** Methods of this configuration that the kernel has no definition of; an entry goes when its method gets one. */
 export const notModelled: readonly { readonly why: string; readonly labels: readonly string[] }[] = [
-  { why: "a thread's registers are no state of this model", labels: ["TCBReadRegisters", "TCBWriteRegisters", "TCBCopyRegisters", "TCBSetTLSBase", "TCBSetFlags"] },
-  {
-    why: "not defined yet: threads and what they wait for",
-    labels: [
-      "TCBConfigure",
-      "TCBSetPriority",
-      "TCBSetMCPriority",
-      "TCBSetSchedParams",
-      "TCBSetIPCBuffer",
-      "TCBSetSpace",
-      "TCBSuspend",
-      "TCBResume",
-      "TCBBindNotification",
-      "TCBUnbindNotification",
-      "CNodeCancelBadgedSends",
-      "CNodeSaveCaller",
-    ],
-  },
-  {
-    why: "not defined yet: interrupts",
-    labels: ["IRQIssueIRQHandler", "IRQAckIRQ", "IRQSetIRQHandler", "IRQClearIRQHandler", "ARMIRQIssueIRQHandlerTrigger", "ARMIRQIssueSGISignal"],
-  },
   { why: "time is not modelled, so there is one domain", labels: ["DomainSetSet", "DomainScheduleConfigure", "DomainScheduleSetStart"] },
-  { why: "virtual CPUs are not modelled", labels: ["ARMVCPUSetTCB", "ARMVCPUInjectIRQ", "ARMVCPUReadReg", "ARMVCPUWriteReg", "ARMVCPUAckVPPI"] },
   { why: "CONFIG_ALLOW_SMC_CALLS is off, so nobody has the capability; its label is there all the same", labels: ["ARMSMCCall"] },
 ];
