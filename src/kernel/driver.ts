@@ -124,7 +124,7 @@ export const tableStores = (plan: Plan, leaf: LeafEncoder): Pick<Driver, "writeP
     const { level, index, vspace } = plan.entries[entry]!;
     return { kind: "store", addr: pa(pageAt(table) + BigInt(index * 8)), value, what: `L${level}[${index}] of ${plan.vspaces[vspace]!.name}` };
   };
-  const writePage = remember((table, entry, page, rights, attributes) => [storeEntry(table, entry, leaf(pageAt(page), rights!, plan.pages[page]!.bits, attributes!)), barrier]);
+  const writePage = remember((table, entry, page, rights, attributes) => [storeEntry(table, entry, leaf(pageAt(page), rights, plan.pages[page]!.bits, attributes)), barrier]);
   const writeTable = remember((table, entry, page) => [storeEntry(table, entry, tableDescriptor(pageAt(page))), barrier]);
   const clearEntry = remember((table, entry) => [storeEntry(table, entry, 0n), barrier]);
   const cleared = new Map<string, readonly Step[]>();

@@ -33,7 +33,10 @@ export interface Crew {
   readonly round: (lead: () => void) => void;
   /** Hands out new memory; between rounds only. */
   readonly share: (memory: Memory) => void;
-  readonly started: () => number;
+  /** Threads of the round that runs, the leader among them. */
+  readonly working: () => number;
+  /** True when a thread has started that this round was without. */
+  readonly newcomers: () => boolean;
   /** Blocks until every thread has started. */
   readonly gather: () => void;
   readonly quit: () => void;
@@ -53,16 +56,17 @@ export const createCrew = (compiled: Compiled, source: ModelSource | undefined, 
   });
   type Member = (typeof members)[number];
   const fail = ({ port, worker }: Member): never => {
-    const said = receiveMessageOnPort(port) as { message: CrewMessage } | undefined;
+    const said: { message: CrewMessage } | undefined = receiveMessageOnPort(port);
     throw new Error(`a search thread (${worker.threadId}) failed: ${said?.message.kind === "failed" ? said.message.message : "no reason given"}`);
   };
   const sleep = (member: Member, during: number, milliseconds?: number): number => {
     if (Atomics.load(control, member.word) === during) Atomics.wait(control, member.word, during, milliseconds);
     return Atomics.load(control, member.word);
   };
+  let taking: readonly Member[] = [];
   return {
     round: (lead) => {
-      const taking = members.filter(({ word }) => Atomics.compareExchange(control, word, PARKED, RUNNING) === PARKED);
+      taking = members.filter(({ word }) => Atomics.compareExchange(control, word, PARKED, RUNNING) === PARKED);
       for (const { word } of taking) Atomics.notify(control, word);
       try {
         lead();
@@ -77,7 +81,8 @@ export const createCrew = (compiled: Compiled, source: ModelSource | undefined, 
     share: (memory) => {
       for (const { port } of members) port.postMessage({ kind: "memory", memory } satisfies CrewMessage);
     },
-    started: () => members.filter(({ word }) => Atomics.load(control, word) === PARKED).length,
+    working: () => 1 + taking.length,
+    newcomers: () => taking.length < members.length && members.some((member) => !taking.includes(member) && Atomics.load(control, member.word) === PARKED),
     gather: () => {
       for (const member of members) {
         const state = sleep(member, STARTING, START_SECONDS * 1000);

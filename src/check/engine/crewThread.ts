@@ -21,7 +21,7 @@ const accessorsHere = async () => {
 const received = (before: Memory | undefined): Memory | undefined => {
   let memory = before;
   for (;;) {
-    const said = receiveMessageOnPort(port) as { message: CrewMessage } | undefined;
+    const said: { message: CrewMessage } | undefined = receiveMessageOnPort(port);
     if (said === undefined) return memory;
     if (said.message.kind === "memory") memory = said.message.memory;
   }

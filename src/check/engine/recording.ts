@@ -158,7 +158,10 @@ export class Recorder<S extends Shape> {
 
   private row(cells: Readonly<Record<string, Cell>>): AnyRow {
     const row = {};
-    for (const [field, cell] of Object.entries(cells)) Object.defineProperty(row, field, { get: () => this.read(cell), set: (value: number) => void this.write(cell, value), enumerable: true });
+    for (const [field, cell] of Object.entries(cells)) {
+      const [get, set] = [() => this.read(cell), (value: number): void => this.write(cell, value)];
+      Object.defineProperty(row, field, { get, set, enumerable: true });
+    }
     return row;
   }
 

@@ -43,6 +43,9 @@ export const explore = <S extends Shape>(model: RecipeModel<S>, options: SearchO
 
 type Stop = Exclude<SearchResult<Shape>["end"], "exhausted" | "violated" | "depth">;
 
+/** Threads are called when a search has come to so many states: most searches of tests never do. */
+const CREW_FROM = 30_000;
+
 class Search<S extends Shape> {
   private readonly model: RecipeModel<S>;
   private readonly compiled: Compiled;
@@ -54,7 +57,7 @@ class Search<S extends Shape> {
   private readonly accessors: Accessors;
   private readonly linked: Linked;
   private readonly work: Work;
-  private readonly crew: Crew;
+  private crew: Crew | undefined;
   private readonly store: Store;
   private handedOut: Memory | undefined;
   private depth = 0;
@@ -80,11 +83,10 @@ class Search<S extends Shape> {
     this.work = workOf(compiled, this.linked, visited, this.shared, 0);
     this.store = new Store(compiled, this.shared, visited, margin(compiled, chunk, threads), this.bounds.memory, options.spill);
     this.levelEdges = compiled.operations.map(() => 0);
-    this.crew = createCrew(compiled, options.source, this.shared);
   }
 
   close(): void {
-    this.crew.quit();
+    this.crew?.quit();
     this.store.levels.close();
   }
 
@@ -102,7 +104,7 @@ class Search<S extends Shape> {
     const { control, store, bounds } = this;
     if (this.options.resume === undefined) store.begin();
     else this.resume(this.options.resume);
-    if (this.options.together === true) this.crew.gather();
+    if (this.options.together === true) this.callCrew().gather();
     for (;;) {
       control[JUDGE_ONLY] = Number(this.depth >= bounds.depth);
       const stop = this.level();
@@ -133,28 +135,34 @@ class Search<S extends Shape> {
     return this.result("violated", states, this.edges());
   }
 
+  private callCrew(): Crew {
+    return (this.crew ??= createCrew(this.compiled, this.options.source, this.shared));
+  }
+
   /** Expands the current level, from the cursor. Answers why it stopped, undefined when the level is done. */
   private level(): Stop | undefined {
     const { control, store } = this;
     let stop: Stop | undefined;
     control[VIOLATED] = 0;
     for (;;) {
-      if (this.handedOut !== store.memory) this.crew.share((this.handedOut = store.memory));
+      if (store.count() > CREW_FROM && this.shared.threads > 1) this.callCrew();
+      if (this.handedOut !== store.memory) this.crew?.share((this.handedOut = store.memory));
       Atomics.store(control, PAUSE, 0);
       control[ROOM] = store.room();
       let due = false;
-      this.crew.round(() =>
+      const lead = (): void =>
         this.work(store.memory, () => {
           const now = performance.now();
           stop ??= this.wantsStop(now);
           due ||= this.saveDue(now);
-          if (stop !== undefined || due) Atomics.store(control, PAUSE, 1);
-        }),
-      );
+          if (stop !== undefined || due || this.crew?.newcomers() === true) Atomics.store(control, PAUSE, 1);
+        });
+      if (this.crew === undefined) lead();
+      else this.crew.round(lead);
       control[CURSOR] = Math.min(control[CURSOR]!, control[END]!);
       store.compact();
       // Threads that saw a violation only judge from then on, and what a pause left of the level is judged here.
-      if (control[VIOLATED] !== 0) control[VIOLATED] |= this.linked.judge(store.memory.queue, control[CURSOR]!, control[END]!);
+      if (control[VIOLATED] !== 0) control[VIOLATED] |= this.linked.judge(store.memory.queue, control[CURSOR], control[END]!);
       if (control[VIOLATED] !== 0 || control[CURSOR] === control[END]) return undefined;
       if (stop !== undefined) return stop;
       if (due) this.save();
@@ -185,7 +193,7 @@ class Search<S extends Shape> {
       rate: (states - watched.states) / ((now - since) / 1000),
       load: states / 2 ** store.memory.slotsLog,
       memory: store.memory.table.byteLength + store.memory.queue.byteLength,
-      threads: 1 + this.crew.started(),
+      threads: this.crew?.working() ?? 1,
     };
   }
 

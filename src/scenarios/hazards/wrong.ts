@@ -95,9 +95,9 @@ export const revokeLeavesCopies = ({ kernel: { plan, tables }, last }: Seen): st
   const row = plan.slotRow(subject.cnode, Number(last.line.words[0]!));
   const { kind, object } = tables.slot.at(row);
   if (kind !== SID && kind !== CB) return undefined;
-  const left = plan.slots.flatMap((place, at) => {
-    const slot = tables.slot.at(at);
-    return at !== row && slot.kind === kind && slot.object === object ? [place] : [];
+  const left = plan.slots.flatMap((place, holder) => {
+    const slot = tables.slot.at(holder);
+    return holder !== row && slot.kind === kind && slot.object === object ? [place] : [];
   });
   if (left.length === 0) return undefined;
   const holders = left.map((place) => (place.in === "cnode" ? (plan.subjects.find(({ cnode }) => cnode === place.cnode)?.name ?? "a CNode") : "the kernel"));
