@@ -60,7 +60,7 @@ const accesses = (target: Target): Access[] => [...(target.read ? (["read"] as c
 
 /** The layout's stream behind a reach entry, or NONE for a stream that no component was given. */
 const sidOf = (view: View, stream: ReachStream): number =>
-  view.kernel.plan.sids.findIndex(({ smmu, sid }) => smmu === stream.smmu && sid === stream.sid);
+  view.kernel.plan.sids.findIndex(({ smmu, sid, mask }) => smmu === stream.smmu && (sid & ~mask) === (stream.sid & ~mask));
 const streamName = (view: View, stream: ReachStream): string => {
   const sid = sidOf(view, stream);
   return sid === NONE ? `stream ${hex(stream.sid)}` : `${view.kernel.plan.sids[sid]!.name} (stream ${hex(stream.sid)})`;

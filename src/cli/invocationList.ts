@@ -13,6 +13,8 @@ const line = Schema.Struct({
   label: Schema.String,
   words: Schema.optionalKey(Schema.Array(word).check(Schema.isMaxLength(120))),
   caps: Schema.optionalKey(Schema.Array(word).check(Schema.isMaxLength(3))),
+  /** An interrupt is pending after so many preemption points of this call. */
+  preempt: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))),
 });
 
 export interface InvocationLine extends Message {
@@ -32,9 +34,9 @@ const lineOf = (text: string, file: string, at: number, actors: readonly string[
   }
   const decoded = Schema.decodeUnknownResult(line)(json, { onExcessProperty: "error" });
   if (Result.isFailure(decoded)) return fault(wrongIn(decoded.failure), file, at);
-  const { actor, cptr, label, words = [], caps = [] } = decoded.success;
+  const { actor, cptr, label, words = [], caps = [], preempt } = decoded.success;
   if (!actors.includes(actor)) return fault(`there is no component \`${printable(actor.slice(0, 60))}\`; there are ${actors.slice(0, 20).join(", ")}`, file, at);
-  return { actor, cptr: BigInt(cptr), label, words: words.map(BigInt), caps: caps.map(BigInt), at };
+  return { actor, cptr: BigInt(cptr), label, words: words.map(BigInt), caps: caps.map(BigInt), ...(preempt === undefined ? {} : { preempt }), at };
 };
 
 /** All lines, or the first that is wrong. Blank lines are skipped. */

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema";
 import * as Result from "effect/Result";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
+import { profileNames } from "../kernel/profile.ts";
 import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/trace.ts";
 
 const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThanOrEqualTo(999));
@@ -12,14 +13,14 @@ const short = Schema.String.check(Schema.isMaxLength(400));
 const scope = Schema.Struct({ pages: number, slots: number, children: number, addresses: number });
 const model = Schema.Struct({
   hash: short,
-  profile: Schema.Literal("cofferdam"),
+  profile: Schema.Literals(profileNames),
   mutant: Schema.optionalKey(short),
-  machine: Schema.Literal("smmuv3"),
+  machine: Schema.Literals(["smmuv3", "smmuv2"]),
   grain: Schema.Literal("coarse"),
   caches: Schema.Literals(["may", "none"]),
   scope,
 });
-const changed = Schema.Struct({ what: short, field: short, old: Schema.Union([short, Schema.Int]), new: Schema.Union([short, Schema.Int]) });
+const changed = Schema.Struct({ table: Schema.optionalKey(short), what: short, field: short, old: Schema.Union([short, Schema.Int]), new: Schema.Union([short, Schema.Int]) });
 const given = Schema.Struct({
   kind: Schema.Literals(["store", "fill", "barrier", "register", "command", "sync"]),
   addr: Schema.optionalKey(word),

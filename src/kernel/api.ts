@@ -9,8 +9,8 @@ import { CNODE } from "./capability.ts";
 import { resolve } from "./cspace.ts";
 import { invocations } from "./invocations.ts";
 import { slotOfThread } from "./ipc.ts";
-import { type Kernel, KernelHalt, type Message } from "./kernel.ts";
-import { type Answer, capFault, decode, halted, MAX_EXTRA_CAPS, nullCapability, systemCall } from "./syscall.ts";
+import { type Kernel, KernelHalt, type Message, Preempted } from "./kernel.ts";
+import { type Answer, capFault, decode, halted, MAX_EXTRA_CAPS, nullCapability, preempted, systemCall } from "./syscall.ts";
 
 export type { Message } from "./kernel.ts";
 export type { Answer, Delivered } from "./syscall.ts";
@@ -59,11 +59,15 @@ const invokeWithoutThread = (kernel: Kernel, subject: number, message: Message):
 export const invoke = (kernel: Kernel, subject: number, message: Message): Answer => {
   if (kernel.tables.processor.at(0).halted === 1) return halted;
   const { thread } = kernel.plan.subjects[subject]!;
+  if (kernel.contents !== undefined) kernel.contents.preemptAfter = message.preempt;
   try {
     return thread === undefined ? invokeWithoutThread(kernel, subject, message) : systemCall(kernel, thread, message);
   } catch (error) {
     if (error instanceof KernelHalt) return halted;
+    if (error instanceof Preempted) return preempted;
     throw error;
+  } finally {
+    if (kernel.contents !== undefined) kernel.contents.preemptAfter = undefined;
   }
 };
 

@@ -8,7 +8,7 @@ import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } fro
 import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, ENDPOINT, FRAME, IRQ_CONTROL, IRQ_HANDLER, kinds, NOTIFICATION, NULL, PAGE_TABLE, REPLY, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VCPU, VSPACE } from "./capability.ts";
 import { emptySlot, hasChildren, isDescendant, isFinal, swap } from "./cspace.ts";
 import { endEndpoint } from "./endpoint.ts";
-import { type Kernel, keeps } from "./kernel.ts";
+import { type Kernel, keeps, preemptionPoint } from "./kernel.ts";
 import { endNotification } from "./notification.ts";
 import type { SlotPlace } from "./plan.ts";
 import { ASID_LOW_BITS, type SlotRow } from "./state.ts";
@@ -124,9 +124,14 @@ const deleteWithSlots = (kernel: Kernel, row: number, exposed: boolean): void =>
   const { kind, object } = slot.at(row);
   const first = kind === CNODE || kind === CNODE_ZOMBIE ? kernel.plan.slotRow(object, 0) : kernel.plan.threadSlot(object, 0);
   if (exposed || first === NONE) {
-    emptySlot(kernel, row);
-    for (const at of slotsOf(kernel, kind, object).toReversed()) deleteSlot(kernel, at, false);
-    return;
+    // The zombie stays in its slot until all is gone, so that an interrupted deletion can go on.
+    slot.at(row).kind = zombieOf(kind);
+    for (const at of slotsOf(kernel, kind, object).toReversed()) {
+      if (at === row || slot.at(at).kind === NULL) continue;
+      deleteSlot(kernel, at, false);
+      preemptionPoint(kernel);
+    }
+    return emptySlot(kernel, row);
   }
   if (first !== row) swap(kernel, first, row);
   slot.at(first).kind = zombieOf(kind);
@@ -158,5 +163,6 @@ export const revoke = (kernel: Kernel, row: number): void => {
     if (slot.kind === NULL || !isDescendant(kernel, index, row)) return;
     if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
     else deleteSlot(kernel, index);
+    preemptionPoint(kernel);
   });
 };

@@ -12,6 +12,8 @@ export interface Message {
   readonly words: readonly bigint[];
   /** Extra capabilities, as cptrs in the caller's CSpace; at most three (seL4_MsgMaxExtraCaps). */
   readonly caps: readonly bigint[];
+  /** An interrupt is pending after so many preemption points of this call. */
+  readonly preempt?: number;
 }
 
 /** What a thread left in its message registers and IPC buffer: a message, or where a capability is to go. */
@@ -32,6 +34,8 @@ export interface Contents {
   /** Registers of threads and of VCPUs, by number; 0 unless written. */
   readonly registers: Map<number, Map<number, bigint>>;
   readonly virtualRegisters: Map<number, Map<number, bigint>>;
+  /** Preemption points that the running call passes before an interrupt is pending at one; none is when undefined. */
+  preemptAfter: number | undefined;
 }
 
 export interface Kernel {
@@ -44,7 +48,7 @@ export interface Kernel {
   readonly contents?: Contents;
 }
 
-export const noContents = (): Contents => ({ messages: new Map(), calls: new Map(), registers: new Map(), virtualRegisters: new Map() });
+export const noContents = (): Contents => ({ messages: new Map(), calls: new Map(), registers: new Map(), virtualRegisters: new Map(), preemptAfter: undefined });
 
 /**
  * The kernel follows a null pointer, which its own page tables do not map: it takes a data abort and stops for good (seL4
@@ -53,6 +57,16 @@ export const noContents = (): Contents => ({ messages: new Map(), calls: new Map
 export class KernelHalt extends Error {
   override readonly name = "KernelHalt";
 }
+/** A long operation stopped at a preemption point (seL4 src/model/preemption.c); the same call goes on where it stopped. */
+export class Preempted extends Error {
+  override readonly name = "Preempted";
+}
+/** Another thread may run here. seL4 looks for an interrupt at every hundredth point only; here it may be at any. */
+export const preemptionPoint = ({ contents }: Kernel): void => {
+  if (contents?.preemptAfter === undefined) return;
+  if (contents.preemptAfter === 0) throw new Preempted();
+  contents.preemptAfter -= 1;
+};
 export const halt = (kernel: Kernel, why: string): never => {
   kernel.tables.processor.at(0).halted = 1;
   throw new KernelHalt(why);

@@ -28,10 +28,11 @@ export interface Delivered {
  * `CapFault` is no error code: the invoked cptr, or an extra one, names no slot, or what is received from cannot be
  * received from. A thread that faults goes on all the same, as after a fault handler's reply. `blocked` and `suspended`
  * are no errors either: the thread waits, or is stopped, and answers the same until somebody else's call lets it go on.
+ * `preempted`: a long operation stopped at a preemption point, and the same call goes on where it stopped.
  * `halted` is the kernel itself: it stopped, then or before, and nothing runs any more.
  */
 export interface Answer {
-  readonly error: ErrorName | "CapFault" | "blocked" | "suspended" | "halted";
+  readonly error: ErrorName | "CapFault" | "blocked" | "suspended" | "preempted" | "halted";
   readonly words: readonly bigint[];
   readonly delivered?: Delivered;
   /** Where `replyrecv` did both at once: `delivered` is the reply, and this is what came in. */
@@ -44,6 +45,7 @@ export type Repeated = Omit<Answer, "words" | "restarted"> & { readonly words: r
 /** The answers that no definition gives, because none was reached. */
 export const capFault: Answer = { error: "CapFault", words: [] };
 export const nullCapability: Answer = { error: "seL4_InvalidCapability", words: [0n] };
+export const preempted: Answer = { error: "preempted", words: [] };
 export const halted: Answer = { error: "halted", words: [] };
 const wrongLabel: Answer = { error: "seL4_IllegalOperation", words: [] };
 const done: Answer = { error: "seL4_NoError", words: [] };

@@ -6,7 +6,7 @@ import { MAX_UNTYPED_BITS, MIN_UNTYPED_BITS, objectTypes, RETYPE_FAN_OUT_LIMIT, 
 import { CNODE, ENDPOINT, FRAME, NOTIFICATION, NULL, PAGE_TABLE, READ_WRITE, THREAD, UNTYPED, VCPU, VSPACE } from "./capability.ts";
 import { hasChildren, insertNew, slotNamed } from "./cspace.ts";
 import { invocation, refusal, type Request } from "./invocation.ts";
-import { type Kernel, keeps } from "./kernel.ts";
+import { type Kernel, keeps, preemptionPoint } from "./kernel.ts";
 import { lookupRefusals, type SlotAddress } from "./lookup.ts";
 import type { PlanUntyped } from "./plan.ts";
 
@@ -73,6 +73,28 @@ const nodeLookup = lookupRefusals("destination", node).map((lookup) => ({
   words: (kernel: Kernel, request: Request) => (request.words[3] === 0n ? undefined : lookup.words(kernel, request)),
 }));
 
+/** CONFIG_RESET_CHUNK_BITS. */
+const CHUNK = 256n;
+/**
+ * untyped.c `resetUntypedCap`: what was handed out is cleared from its end on, in chunks, with a preemption point behind
+ * each, and the watermark goes down with them. Where nothing interrupts, the effect clears all at once.
+ */
+const resetInChunks = (kernel: Kernel, row: number): void => {
+  const untyped = kernel.tables.slot.at(row);
+  const { base, size, unit, name } = untypedAt(kernel, row);
+  const handedOut = BigInt(untyped.watermark) * unit;
+  if (kernel.contents?.preemptAfter === undefined || handedOut === 0n || size < CHUNK) return;
+  for (let offset = ((handedOut - 1n) / CHUNK) * CHUNK; offset >= 0n; offset -= CHUNK) {
+    try {
+      untyped.watermark = Number(offset / unit);
+      preemptionPoint(kernel);
+    } catch (interrupted) {
+      if (keeps(kernel, "retype-clears-memory")) kernel.emit(kernel.driver.clearMemory(pa(base + offset), handedOut - offset, name));
+      throw interrupted;
+    }
+  }
+};
+
 export const Retype = invocation({
   label: "UntypedRetype",
   object: UNTYPED,
@@ -135,6 +157,7 @@ export const Retype = invocation({
     const bits = objectBits(request.words[0]!, request.words[1]!);
     const fresh = !hasChildren(kernel, row);
     // untyped.c `resetUntypedCap`: nothing is left of the earlier objects, and their contents go.
+    if (fresh && !device) resetInChunks(kernel, row);
     if (fresh && !device && keeps(kernel, "retype-clears-memory")) kernel.emit(kernel.driver.clearMemory(base, size, name));
     const objects = objectsOf(kernel, request);
     untyped.watermark = Number((places.at(-1)! + (1n << bits) - base) / unit);

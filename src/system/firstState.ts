@@ -44,6 +44,7 @@ const record = Schema.Struct({
   vcpu: Schema.optionalKey(documented(name, "A VCPU, by a name of your choice.")),
   irq: Schema.optionalKey(between(0, 1019, "The handler of an interrupt.")),
   sid: Schema.optionalKey(between(0, 0xffff_ffff, "A stream, issued already.")),
+  mask: Schema.optionalKey(word("Bits of the StreamID that the stream's match ignores; none when left out.")),
   cb: Schema.optionalKey(between(0, 0xffff, "A context bank, issued already.")),
   smmu: Schema.optionalKey(between(0, 15, "The SMMU of the stream or bank; 0 when left out.")),
 }).check(

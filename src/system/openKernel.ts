@@ -266,6 +266,7 @@ class Builder {
     if (smmu >= this.plan.smmus.length) return this.findings.error("no-such-smmu", [...path, "smmu"], `there is no SMMU ${smmu}`, "say how many there are with `smmus`");
     if (sid !== undefined) {
       const object = this.plan.sidOf(smmu, sid);
+      this.lists.sids[object] = { ...this.lists.sids[object]!, mask: Number(written.mask ?? 0) };
       this.tables.sid.at(object).issued = 1;
       return this.issued(row, SID, `sid ${smmu} ${sid}`, object);
     }

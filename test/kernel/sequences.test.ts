@@ -35,7 +35,7 @@ const answersOf = (sequence: Sequence, profile?: string): string[] => {
 };
 const recorded = (sequence: Sequence): string[] => sequence.lines.map(([, answer]) => answer);
 
-describe.each(areas)("$area", ({ sequences }) => {
+describe.each(areas)("$area: every answer is the one that real seL4 gave", ({ sequences }) => {
   it.each(sequences)("$name", (sequence) => {
     expect(answersOf(sequence)).toEqual(recorded(sequence));
   });

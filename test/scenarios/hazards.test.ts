@@ -6,12 +6,10 @@ import { searchHazard } from "../../src/scenarios/hazards/search.ts";
 
 describe.each(hazards.map((hazard) => [hazard.name, hazard] as const))("%s", (_, hazard) => {
   it.each(profiles.map((profile) => [profile.name, profile] as const))("%s", (name, profile) => {
-    const { found, exhausted, states } = searchHazard(hazard, profile);
+    const { found, exhausted } = searchHazard(hazard, profile);
     expect(found?.moves.length).toBe(hazard.shortest[name]);
-    // Without the hazard there is no state left in which it could be; and what was searched is more than one state.
-    if (found !== undefined) return;
-    expect(exhausted).toBe(true);
-    if (hazard.moves.length > 0) expect(states).toBeGreaterThan(1);
+    // Without the hazard there is no state left in which it could be.
+    if (found === undefined) expect(exhausted).toBe(true);
   });
 });
 

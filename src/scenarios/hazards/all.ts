@@ -1,7 +1,7 @@
 /** Every hazard, in the order in which they are told. */
 import type { Hazard } from "./hazard.ts";
 import { asidOfTwoVspaces, invalidateAllRemovesNothing, kernelHalts, poolDeletedUnderBank, revokeDeletesNothing, staleAsidAssigned, unassignedUnderBoundStream, wrongCountAfterReuse } from "./lifetimes.ts";
-import { bankCounterWraps, lastStreamKeepsFirmwares, neverBoundStream, neverBoundStreamOnBank0, pageWithoutRights } from "./streams.ts";
+import { bankCounterWraps, disabledSmmuBypasses, lastStreamKeepsFirmwares, neverBoundStream, neverBoundStreamOnBank0, pageWithoutRights } from "./streams.ts";
 
 export const hazards: readonly Hazard[] = [
   poolDeletedUnderBank,
@@ -17,4 +17,5 @@ export const hazards: readonly Hazard[] = [
   neverBoundStreamOnBank0,
   lastStreamKeepsFirmwares,
   pageWithoutRights,
+  disabledSmmuBypasses,
 ];

@@ -1,6 +1,6 @@
 /** Hazards of streams, counters and the SMMU's registers. */
 import { registers as smmuv2 } from "../../../specs/smmuv2/registers.ts";
-import { assign, bind, connected, type Hazard, IOVA, issueBank, type Line, mapped, mapPage, slots, tables, unmapPage } from "./hazard.ts";
+import { assign, bind, connected, type Hazard, IOVA, issueBank, line, type Line, mapped, mapPage, slots, tables, unmapPage } from "./hazard.ts";
 import { beyondAssignment, bypass, only, translated } from "./wrong.ts";
 
 /** The first state hands out this stream alone, so the next is nobody's. */
@@ -85,4 +85,20 @@ export const pageWithoutRights: Hazard = {
   moves: [mapPage(slots.secret, slots.first, IOVA, 0n), unmapPage(slots.secret)],
   wrong: (seen) => beyondAssignment(only(seen, STREAM)),
   shortest: { "sel4-smmuv2": 1, "sel4-smmuv2-indexing": 1, "sel4-smmuv2-el1": 1, "smmuv3-talk": 1 },
+};
+
+/** SMMU 0. */
+const SMMU = [0n];
+export const disabledSmmuBypasses: Hazard = {
+  name: "disabled-smmu-bypasses",
+  says: "Whoever holds SIDControl can turn the SMMU off, and every device then passes untranslated.",
+  read: "The talk's port has an invocation that disables the SMMU. It clears SMMUEN; what then happens to traffic is GBPA's matter, which the port is not said to write.",
+  source: "the port of the 2023 talk, its list of added invocations; IHI 0070 SMMU_GBPA.ABORT",
+  assumed: "The port leaves GBPA as it is out of reset, where ABORT is 0 on an SMMU that is not made otherwise (IHI 0070: IMPLEMENTATION DEFINED).",
+  board: "Disable the SMMU, and let any device read any address.",
+  setup: connected,
+  moves: [line(slots.sidControl, "ARMSIDDisableSMMU", SMMU), line(slots.sidControl, "ARMSIDInitSMMU", SMMU)],
+  // Not what passes anyway (never-bound-stream).
+  wrong: (seen) => (seen.last?.answer.error === "seL4_NoError" ? bypass(seen) : undefined),
+  shortest: { "smmuv3-talk": 1 },
 };

@@ -22,7 +22,7 @@ const firstTarget = ({ reach }: Seen, says: (stream: ReachStream, target: Target
 
 /** The bank that a stream is bound to, or NONE. */
 const bankOf = (kernel: Kernel, stream: ReachStream): number => {
-  const sid = kernel.plan.sids.findIndex((candidate) => candidate.smmu === stream.smmu && candidate.sid === stream.sid);
+  const sid = kernel.plan.sids.findIndex((candidate) => candidate.smmu === stream.smmu && (candidate.sid & ~candidate.mask) === (stream.sid & ~candidate.mask));
   return sid < 0 ? NONE : boundBank(kernel, sidNode(kernel, sid));
 };
 
