@@ -6,9 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, renameSync } from "node:fs";
-import { endianness } from "node:os";
-import type { Levels } from "./levels.ts";
-import { readAll, writeAll } from "./levels.ts";
+import { type Levels, readAll, writeAll } from "./levels.ts";
 import type { Memory } from "./visited.ts";
 
 const FORMAT = "cofferdam-checkpoint";
@@ -16,6 +14,8 @@ const VERSION = 1;
 const FIRST_LINE = /^cofferdam-checkpoint (\d+) ([0-9a-f]{8})\n$/;
 const FIRST_LENGTH = `${FORMAT} 1 00000000\n`.length;
 const PIECE = 1 << 20;
+/** Words are written as this machine has them. */
+const BYTE_ORDER = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? "little" : "big";
 
 export interface Standing {
   /** States found: length of the list. */
@@ -41,7 +41,7 @@ export class CheckpointRefused extends Error {
 }
 
 export const writeCheckpoint = (path: string, model: string, words: number, standing: Standing, levels: Levels, memory: Memory): void => {
-  const header = Buffer.from(JSON.stringify({ model, words, byteOrder: endianness(), ...standing } satisfies Header));
+  const header = Buffer.from(JSON.stringify({ model, words, byteOrder: BYTE_ORDER, ...standing } satisfies Header));
   const temporary = `${path}.part`;
   const file = openSync(temporary, "w");
   try {
@@ -93,7 +93,7 @@ export const readCheckpoint = (path: string, model: string, words: number, begin
     readAll(file, headerBytes, FIRST_LENGTH);
     const header = parsed(headerBytes) ?? refuse("is damaged: its header can't be read");
     if (header.model !== model || header.words !== words) return refuse("is a checkpoint of another model");
-    if (header.byteOrder !== endianness()) return refuse("comes from a machine of the other byte order");
+    if (header.byteOrder !== BYTE_ORDER) return refuse("comes from a machine of the other byte order");
     const dataStart = FIRST_LENGTH + headerLength;
     const dataLength = header.states * words * 4;
     if (size !== dataStart + dataLength + 32) return refuse(`is damaged: it has ${size} bytes and should have ${dataStart + dataLength + 32}`);

@@ -29,7 +29,7 @@ export interface Shared {
   readonly chunk: number;
 }
 
-export const chunkFor = ({ instances }: Compiled): number => Math.max(8, Math.min(128, Math.floor(4096 / instances.length)));
+export const chunkFor = ({ instances }: Compiled): number => Math.max(8, Math.min(64, Math.floor(2048 / instances.length)));
 /** Places that all threads together may take beyond what they see as room. */
 export const margin = (compiled: Compiled, chunk: number, threads: number): number => threads * (chunk * compiled.instances.length + BLOCK);
 
@@ -52,7 +52,7 @@ export const workOf = (compiled: Compiled, linked: Linked, visited: Visited, sha
   const { words } = compiled;
   const operations = compiled.operations.length;
   const batch = new Int32Array(chunk * compiled.instances.length * words);
-  const hashes = new Int32Array(chunk * compiled.instances.length);
+  const hashes = new Int32Array(2 * chunk * compiled.instances.length);
   const own = shared.blocks.subarray(thread * 2, thread * 2 + 2);
   const edges = shared.edges.subarray(thread * operations, (thread + 1) * operations);
   const parts = linked.parts.map((expand, index) => ({ expand, operation: compiled.parts[index]!.operation }));

@@ -7,7 +7,8 @@ import { impossible } from "../../base/diagnostic.ts";
 import { emitInstance, emitProperty, NotEmitted } from "./emission.ts";
 import { denseView, pack, place, type Placement } from "./placement.ts";
 import { type Arguments, type Instance, instancesOf, perform, PERFORMED, type RecipeModel } from "./recipeModel.ts";
-import { OverBudget, Recorder } from "./recording.ts";
+import { Recorder } from "./recording.ts";
+import { HandedOn, OverBudget } from "./recordingFault.ts";
 
 export interface Budgets {
   /** Recipe runs for one instance. */
@@ -88,7 +89,7 @@ const attempt = (make: () => string): { readonly text?: string; readonly why?: s
   try {
     return { text: make() };
   } catch (error) {
-    if (error instanceof OverBudget || error instanceof NotEmitted) return { why: error.message };
+    if (error instanceof OverBudget || error instanceof HandedOn || error instanceof NotEmitted) return { why: error.message };
     throw error;
   }
 };

@@ -4,7 +4,6 @@
  * (visited.ts), since otherwise the queue is what states are compared with.
  */
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import type { Memory } from "./visited.ts";
 
 export interface Spill {
@@ -43,8 +42,8 @@ export class Levels {
   /** Writes out states that follow those of the file. */
   append(states: Int32Array, count: number): void {
     if (this.file === undefined) {
-      this.path = mkdtempSync(join(this.folder!, "cofferdam-levels-"));
-      this.file = openSync(join(this.path, "states"), "w+");
+      this.path = mkdtempSync(`${this.folder!}/cofferdam-levels-`);
+      this.file = openSync(`${this.path}/states`, "w+");
     }
     const bytes = new Uint8Array(states.buffer, states.byteOffset, count * this.words * 4);
     // The files API takes no shared memory, so pieces are copied out of it.
@@ -54,7 +53,7 @@ export class Levels {
 
   /** Visits states `from`..`to` in order, in pieces: an array and the range of states in it. */
   read({ queue }: Memory, from: number, to: number, visit: (states: Int32Array, first: number, end: number) => void): void {
-    const piece = new Int32Array(PIECE * this.words);
+    const piece = new Int32Array(from < this.base ? Math.min(PIECE, to - from) * this.words : 0);
     let at = from;
     while (at < Math.min(to, this.base)) {
       const count = Math.min(PIECE, Math.min(to, this.base) - at);

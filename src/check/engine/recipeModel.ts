@@ -77,7 +77,10 @@ export const perform = <S extends Shape>(operation: Operation<S>, tables: Tables
 };
 export const PERFORMED = -1;
 
-/** SHA-256 of all that decides the state space: names, parameters, tables, first state, and the text of every recipe. */
+/**
+ * SHA-256 of what is declared: parameters, tables, first state, operations with arguments and refusals, properties (design
+ * §6). The text of recipes is no part: it depends on how the program was built.
+ */
 export const recipeModelHash = <S extends Shape>({ name, parameters, shape, initial, operations, properties }: RecipeModel<S>): string =>
   createHash("sha256")
     .update(
@@ -86,8 +89,8 @@ export const recipeModelHash = <S extends Shape>({ name, parameters, shape, init
         parameters,
         shape,
         initial,
-        operations.map(({ label, args, refusals, effect }) => [label, args, refusals.map((refusal) => [refusal.name, String(refusal.when)]), String(effect)]),
-        properties.map((property) => [property.name, String(property.holds)]),
+        operations.map(({ label, args, refusals }) => [label, args, refusals.map((refusal) => refusal.name)]),
+        properties.map((property) => [property.name, property.sentence]),
       ]),
     )
     .digest("hex");

@@ -3,31 +3,26 @@
  * is taken again with the next one when that run is over, until every path was seen; what comes out is a decision program
  * (tree.ts) that does exactly what the recipe does in every state within the domains.
  *
- * Paths multiply, so `forEach`, `some`, `every` and `walk` are cut: each row's body is recorded by itself on what is
- * known there, once for each path that leads to the cut. A body that reads and never writes may hand what it read to the
- * code after it, so it is run as an ordinary loop instead. A body that does both is not noticed: the law test is (every
- * instance against the plain recipe). Past its budget a recording gives up, and that instance runs on accessors.
+ * Paths multiply, so `forEach`, `some`, `every`, `any` and `walk` are cut: each row's body is recorded by itself on what is
+ * known there, once for each path that leads to the cut. A body of `forEach` that never writes must hand something to the
+ * code after it, so it is run as an ordinary loop instead. Other bodies that do so (a flag, a count, the row that was
+ * found) would be recorded wrongly. To notice them, every recipe is recorded twice: with bodies not run at all when their
+ * cut is passed, and with every path of them rehearsed there. If that makes a difference, something was handed on, and the
+ * instance runs on accessors, as it does past its budget. What keeps all this honest is the law test (every instance
+ * against the plain recipe); a body that hands on what the code started with anyway escapes the rehearsal.
  */
 import { impossible } from "../../base/diagnostic.ts";
-import { NONE, type Shape, type Table, type Tables } from "../../base/state.ts";
+import { byEquality, meets, NONE, type Shape, type Table, type Tables } from "../../base/state.ts";
 import type { AnyRow, Cell, Placement } from "./placement.ts";
-import { Forest, type Node } from "./tree.ts";
-
-/** Too many paths: the instance stays on accessors. */
-export class OverBudget extends Error {
-  override readonly name = "OverBudget";
-}
-/** The recipe breaks the form that src/base/state.ts asks for. */
-export class RecipeForm extends Error {
-  override readonly name = "RecipeForm";
-}
-
-const notRepeated = () => new RecipeForm("a recipe did not repeat itself: it depends on more than the state");
+import { Again, HandedOn, NotRepeated, OverBudget, RecipeForm } from "./recordingFault.ts";
+import { Forest, type Node, resultsOf } from "./tree.ts";
 
 const UNKNOWN = -(2 ** 53);
 /** Reads in one run: past this the recipe is taken to loop for ever on a state that cannot be. */
 const MOST_READS = 20_000;
 const MOST_CHOICES = 4096;
+/** Passes of one cut at which its bodies are rehearsed: a difference on the first paths is difference enough. */
+const REHEARSALS = 2;
 
 type Event =
   | { readonly kind: "write"; readonly cell: number; readonly value: number }
@@ -52,6 +47,8 @@ export class Recorder<S extends Shape> {
   /** Runs of recipes and bodies, in all. */
   runs = 0;
   private left = 0;
+  /** Rehearse bodies when their cut is passed. */
+  private rehearses = false;
   private run: Run = { known: [], events: [], question: false, at: 0, reads: 0 };
   private readonly cells: number;
 
@@ -62,9 +59,37 @@ export class Recorder<S extends Shape> {
 
   /** The program of a recipe, which answers a number. `question`: it must not write. Throws OverBudget. */
   record(recipe: (tables: Tables<S>) => number, budget: number, question = false): Node {
-    this.left = budget;
-    return this.program(() => recipe(this.tables), Array.from({ length: this.cells }, () => UNKNOWN), question);
+    const whole = (rehearses: boolean): Node => {
+      this.rehearses = rehearses;
+      this.left = rehearses ? 8 * budget : budget;
+      return this.program(() => recipe(this.tables), Array.from({ length: this.cells }, () => UNKNOWN), question);
+    };
+    try {
+      const node = whole(false);
+      if (!this.cut) return node;
+      if (whole(true) === node) return node;
+    } catch (error) {
+      // Without a cut nothing was left out, so the recipe itself is not a function of the state.
+      if (!(error instanceof NotRepeated) || !this.cut) throw error;
+    } finally {
+      this.cut = false;
+    }
+    throw new HandedOn("the body of a cut hands something on to the code after it");
   }
+  /** True when the recipe being recorded has a cut. */
+  private cut = false;
+
+  /** After the event of a cut: a new one begins the run again, one that is repeated rehearses the bodies. */
+  private passed(isNew: boolean, rows: readonly AnyRow[], body: (row: AnyRow, index: number) => unknown): void {
+    this.cut = true;
+    if (isNew) throw new Again();
+    const event = this.run.events[this.run.at - 1]!;
+    const times = this.rehearsals.get(event) ?? 0;
+    if (!this.rehearses || times === REHEARSALS) return;
+    this.rehearsals.set(event, times + 1);
+    for (const [index, row] of rows.entries()) this.program(() => Number(body(row, index)), this.run.known, this.run.question);
+  }
+  private readonly rehearsals = new WeakMap<Event, number>();
 
   private program(body: () => number, start: readonly number[], question: boolean): Node {
     const events: Event[] = [];
@@ -78,12 +103,13 @@ export class Recorder<S extends Shape> {
       try {
         node = this.forest.leaf(body());
       } catch (error) {
+        if (error instanceof Again) continue;
         if (error instanceof OverBudget || error instanceof RecipeForm) throw error;
         node = this.forest.stuck(error instanceof Error ? error.message : String(error));
       } finally {
         this.run = outer;
       }
-      if (run.at !== events.length) throw notRepeated();
+      if (run.at !== events.length) throw new NotRepeated();
       const whole = this.fold(events, node);
       if (whole !== undefined) return whole;
     }
@@ -127,7 +153,7 @@ export class Recorder<S extends Shape> {
 
   private choose(event: Event): number {
     if (event.kind === "answer") return event.answer;
-    if (event.kind !== "fork") throw notRepeated();
+    if (event.kind !== "fork") throw new NotRepeated();
     const choice = event.choices[event.kids.length]!;
     if (event.cell >= 0) this.run.known[event.cell] = choice;
     for (const cell of event.written) this.run.known[cell] = UNKNOWN;
@@ -144,7 +170,7 @@ export class Recorder<S extends Shape> {
       const choices = Array.from({ length: size }, (_, value) => least + value);
       return { kind: "fork", cell: index, choices, kids: [], written: NOTHING, close: (kids) => this.forest.test(index, choices, kids) };
     });
-    if (event.kind !== "fork" || event.cell !== index) throw notRepeated();
+    if (event.kind !== "fork" || event.cell !== index) throw new NotRepeated();
     return this.choose(event);
   }
 
@@ -152,7 +178,7 @@ export class Recorder<S extends Shape> {
     if (this.run.question) throw new RecipeForm(`a question writes ${field}`);
     if (!(value >= least && value < least + size)) impossible(`${field} = ${value} is outside its domain`);
     const event = this.event(() => ({ kind: "write", cell: index, value }));
-    if (event.kind !== "write" || event.cell !== index || event.value !== value) throw notRepeated();
+    if (event.kind !== "write" || event.cell !== index || event.value !== value) throw new NotRepeated();
     this.run.known[index] = value;
   }
 
@@ -172,18 +198,22 @@ export class Recorder<S extends Shape> {
       forEach: (body) => this.forEach(rows, body),
       some: (holds) => this.ask(rows, holds, false),
       every: (holds) => this.ask(rows, holds, true),
+      any: (match, except) => this.ask(rows, (row, index) => index !== except && meets(row, match), false),
+      having: byEquality(rows).having,
       walk: (first, next) => this.walk(rows, first, next),
     };
   }
 
   private forEach(rows: readonly AnyRow[], body: (row: AnyRow, index: number) => void): void {
     const { run } = this;
+    const isNew = run.at === run.events.length;
     const event = this.event(() => {
       const known = [...run.known];
       const bodies: Node[] = [];
       const written = new Set<number>();
       for (const [index, row] of rows.entries()) {
-        const node = this.program(() => (body(row, index), 0), known, run.question);
+        const node = this.bodyOf(() => body(row, index), known, run.question);
+        if (node === undefined) return { kind: "loop" };
         if (node.kind === "leaf") continue;
         bodies.push(node);
         for (const cell of this.forest.written(node)) {
@@ -193,13 +223,28 @@ export class Recorder<S extends Shape> {
       }
       return bodies.length === 0 ? { kind: "loop" } : { kind: "each", bodies, written };
     });
-    if (event.kind === "loop") for (const [index, row] of rows.entries()) body(row, index);
-    else if (event.kind === "each") for (const cell of event.written) run.known[cell] = UNKNOWN;
-    else throw notRepeated();
+    if (event.kind === "loop") {
+      if (isNew) throw new Again();
+      for (const [index, row] of rows.entries()) body(row, index);
+    } else if (event.kind === "each") {
+      this.passed(isNew, rows, body);
+      for (const cell of event.written) run.known[cell] = UNKNOWN;
+    } else throw new NotRepeated();
+  }
+
+  /** Undefined when the body does not repeat itself: it hands something on from path to path. */
+  private bodyOf(body: () => void, known: readonly number[], question: boolean): Node | undefined {
+    try {
+      return this.program(() => (body(), 0), known, question);
+    } catch (error) {
+      if (error instanceof NotRepeated) return undefined;
+      throw error;
+    }
   }
 
   private ask(rows: readonly AnyRow[], holds: (row: AnyRow, index: number) => boolean, all: boolean): boolean {
     const { run } = this;
+    const isNew = run.at === run.events.length;
     const event = this.event((): Event => {
       const [decisive, neutral] = all ? [0, 1] : [1, 0];
       const bodies: Node[] = [];
@@ -216,15 +261,17 @@ export class Recorder<S extends Shape> {
       if (decided) bodies.push(this.forest.leaf(decisive));
       return { kind: "fork", cell: -1, choices: [1, 0], kids: [], written: NOTHING, close: ([yes, no]) => this.forest.ask(all, bodies, yes!, no!) };
     });
+    this.passed(isNew, rows, holds);
     return this.choose(event) === 1;
   }
 
   private walk(rows: readonly AnyRow[], first: number, next: (row: AnyRow, index: number) => number): number {
     if (first === NONE) return NONE;
+    const isNew = this.run.at === this.run.events.length;
     const event = this.event((): Event => {
       const bodies = this.steps(rows, first, next);
       const written = new Set(bodies.flatMap(([, node]) => [...this.forest.written(node)]));
-      const choices = bodies.flatMap(([row, node]) => (this.results(node).has(NONE) ? [row] : []));
+      const choices = bodies.flatMap(([row, node]) => (resultsOf(node).has(NONE) ? [row] : []));
       return {
         kind: "fork",
         cell: -1,
@@ -235,6 +282,7 @@ export class Recorder<S extends Shape> {
         close: (kids) => this.forest.walk(first, bodies, rows.length, choices.map((row, at) => ({ values: [row], node: kids[at]! }))),
       };
     });
+    this.passed(isNew, rows, next);
     return this.choose(event);
   }
 
@@ -247,29 +295,11 @@ export class Recorder<S extends Shape> {
       for (const row of met) {
         const body = this.program(() => next(rows[row] ?? impossible(`row ${row} of ${rows.length}`), row), known, this.run.question);
         bodies.set(row, body);
-        for (const result of this.results(body)) if (result !== NONE) met.add(result);
+        for (const result of resultsOf(body)) if (result !== NONE) met.add(result);
       }
       const spoiled = [...bodies.values()].flatMap((body) => [...this.forest.written(body)]).filter((cell) => known[cell] !== UNKNOWN);
       if (spoiled.length === 0) return [...bodies];
       for (const cell of spoiled) known[cell] = UNKNOWN;
-    }
-  }
-
-  private results(node: Node): ReadonlySet<number> {
-    switch (node.kind) {
-      case "leaf":
-        return new Set([node.result]);
-      case "stuck":
-        return NOTHING;
-      case "test":
-        return new Set(node.groups.flatMap((group) => [...this.results(group.node)]));
-      case "set":
-      case "each":
-        return this.results(node.next);
-      case "ask":
-        return new Set([...this.results(node.yes), ...this.results(node.no)]);
-      case "walk":
-        return new Set(node.lasts.flatMap((group) => [...this.results(group.node)]));
     }
   }
 }

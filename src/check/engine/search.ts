@@ -20,7 +20,7 @@
  */
 import type { Shape } from "../../base/state.ts";
 import { chunkFor, END, JUDGE_ONLY, margin, PAUSE, ROOM, type Shared, sharedFor, VIOLATED, type Work, workOf } from "./chunks.ts";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { CheckpointRefused, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Accessors, accessorsOf, compile, type Compiled, link, type Linked } from "./compiled.ts";
 import { createCrew, type Crew } from "./crew.ts";
 import { place, unpack } from "./placement.ts";
@@ -28,7 +28,7 @@ import { type RecipeModel, recipeModelHash } from "./recipeModel.ts";
 import { noBounds, type SearchBounds, type SearchOptions, type SearchProgress, type SearchResult } from "./searchOptions.ts";
 import { Store } from "./store.ts";
 import { leastPath } from "./traceback.ts";
-import { CURSOR, type Memory, TAIL, visitedFor } from "./visited.ts";
+import { CURSOR, type Memory, TAIL, type Visited, visitedFor } from "./visited.ts";
 
 /** Explores the model; runs on the calling thread until it ends. */
 export const explore = <S extends Shape>(model: RecipeModel<S>, options: SearchOptions = {}): SearchResult<S> => {
@@ -45,6 +45,8 @@ type Stop = Exclude<SearchResult<Shape>["end"], "exhausted" | "violated" | "dept
 
 /** Threads are called when a search has come to so many states: most searches of tests never do. */
 const CREW_FROM = 30_000;
+/** Expanded states of a checkpoint that are tried. */
+const SAMPLES = 512;
 
 class Search<S extends Shape> {
   private readonly model: RecipeModel<S>;
@@ -56,6 +58,7 @@ class Search<S extends Shape> {
   private readonly control: Int32Array;
   private readonly accessors: Accessors;
   private readonly linked: Linked;
+  private readonly visited: Visited;
   private readonly work: Work;
   private crew: Crew | undefined;
   private readonly store: Store;
@@ -79,9 +82,9 @@ class Search<S extends Shape> {
     this.control = this.shared.control;
     this.accessors = accessorsOf(model);
     this.linked = link(compiled, this.accessors);
-    const visited = visitedFor(compiled.words, compiled.bits, threads > 1);
-    this.work = workOf(compiled, this.linked, visited, this.shared, 0);
-    this.store = new Store(compiled, this.shared, visited, margin(compiled, chunk, threads), this.bounds.memory, options.spill);
+    this.visited = visitedFor(compiled.words, compiled.bits, threads > 1);
+    this.work = workOf(compiled, this.linked, this.visited, this.shared, 0);
+    this.store = new Store(compiled, this.shared, this.visited, margin(compiled, chunk, threads), this.bounds.memory, options.spill);
     this.levelEdges = compiled.operations.map(() => 0);
   }
 
@@ -223,9 +226,27 @@ class Search<S extends Shape> {
     const { restore } = this.store;
     const standing = readCheckpoint(path, recipeModelHash(this.model), this.compiled.words, restore.begin, restore.take);
     restore.end(standing);
+    if (!this.knowsSuccessors(standing.cursor)) throw new CheckpointRefused(`${path} was written with other recipes: a state that it calls expanded has a successor that it doesn't hold`);
     this.depth = standing.starts.length - 1;
     this.levelEdges = standing.levelEdges;
     this.shared.edges.set(standing.edges);
+  }
+
+  /** Looks at some expanded states: the hash of a model says nothing of its recipes. */
+  private knowsSuccessors(expanded: number): boolean {
+    const { compiled, linked, store } = this;
+    const { memory, levels } = store;
+    const [batch, hashes, own] = [new Int32Array(compiled.instances.length * compiled.words), new Int32Array(2 * compiled.instances.length), new Int32Array(2)];
+    const before = this.control[TAIL]!;
+    for (let sample = 0; sample < Math.min(SAMPLES, expanded); sample++) {
+      const at = sample < SAMPLES / 2 ? sample : Math.floor((sample / SAMPLES) * expanded);
+      levels.read(memory, at, at + 1, (states, first, last) => {
+        let length = 0;
+        for (const part of linked.parts) length = part(states, first, last, batch, length);
+        this.visited.insert(memory.table, memory.slotsLog, batch, length / compiled.words, hashes, memory.queue, own, this.control);
+      });
+    }
+    return this.control[TAIL] === before;
   }
 
   private result(end: SearchResult<S>["end"], states: number, edges: readonly number[]): SearchResult<S> {

@@ -185,3 +185,22 @@ export const partsOf = (node: Node): readonly Node[] => {
       return [...node.bodies.map(([, body]) => body), ...node.lasts.map((group) => group.node)];
   }
 };
+
+/** What a program may answer. */
+export const resultsOf = (node: Node): ReadonlySet<number> => {
+  switch (node.kind) {
+    case "leaf":
+      return new Set([node.result]);
+    case "stuck":
+      return new Set();
+    case "test":
+      return new Set(node.groups.flatMap((group) => [...resultsOf(group.node)]));
+    case "set":
+    case "each":
+      return resultsOf(node.next);
+    case "ask":
+      return new Set([...resultsOf(node.yes), ...resultsOf(node.no)]);
+    case "walk":
+      return new Set(node.lasts.flatMap((group) => [...resultsOf(group.node)]));
+  }
+};

@@ -4,8 +4,9 @@
  * plus one in the low bits and as many bits of its hash as are left above, so that few probes visit the queue; a match is
  * whole states compared, always. Hash-only sets lose states on short vectors like ours and then say "no error".
  *
- * Insertion takes a batch in passes: hash every successor and touch its slot, then (wide states) touch the states behind
- * slots that look alike, then insert. The first passes are there for the cache: their misses overlap.
+ * Insertion takes a batch in passes. The first hashes every successor and looks at its slot; cache misses overlap there,
+ * as nothing waits for them. What sits in its first slot is dropped, and most successors do, being old: in the first pass
+ * itself and without a branch where slots hold states, in a second pass where they don't. The last inserts what is left.
  *
  * Several threads share one table: an empty slot is taken by compare-and-exchange. A wide state is written to a place of
  * the queue that only this thread uses before its slot is published. (Laarman, van de Pol, Weber: "Boosting multi-core
@@ -26,7 +27,7 @@ export const TAIL = 32;
 export const inSlot = (bits: number): boolean => bits <= 31;
 
 /**
- * Inserts `count` states of the batch; new ones are appended to the queue. `own` holds the next place and the end of the
+ * Inserts `count` states of the batch (`hashes` has room for twice as many); new ones are appended to the queue. `own` holds the next place and the end of the
  * thread's block. The answer only keeps the touching loads alive.
  */
 export type Insert = (table: Int32Array, slotsLog: number, batch: Int32Array, count: number, hashes: Int32Array, queue: Int32Array, own: Int32Array, control: Int32Array) => number;
@@ -52,21 +53,23 @@ const storeText = (words: number, into: string, at: string): string => list(word
 const TAKE = `if(at===end){at=Atomics.add(control,${TAIL},${BLOCK});end=at+${BLOCK};}`;
 
 const insertInSlot = (shared: boolean): string => `function(table,k,b,count,h,q,own,control){
-const shift=32-k,mask=(1<<k)-1;let sink=0,at=own[0],end=own[1];
-for(let j=0;j<count;j++){const s0=b[j];${hashText(1)}x>>>=shift;h[j]=x;sink^=table[x];}
-for(let j=0;j<count;j++){const s=b[j]+1|0;let p=h[j];
+const shift=32-k,mask=(1<<k)-1;let at=own[0],end=own[1];
+let left=0;
+for(let j=0;j<count;j++){const s0=b[j];${hashText(1)}x>>>=shift;const d=table[x]^s0+1;b[left]=s0;h[left]=x;left+=(d|-d)>>>31;}
+for(let j=0;j<left;j++){const s=b[j]+1|0;let p=h[j];
 for(;;){const e=table[p];if(e===s)break;
 if(e===0){${shared ? "const was=Atomics.compareExchange(table,p,0,s);if(was===s)break;if(was===0)" : "table[p]=s;"}{${TAKE}q[at++]=s-1;break;}}
 p=p+1&mask;}}
-own[0]=at;own[1]=end;return sink}`;
+own[0]=at;own[1]=end;return left}`;
 
 const insertByIndex = (words: number, shared: boolean): string => {
   const same = list(words, (word) => `q[y${word === 0 ? "" : `+${word}`}]===s${word}`, "&&");
   return `function(table,k,b,count,h,q,own,control){
-const shift=32-k,mask=(1<<k)-1;let sink=0,at=own[0],end=own[1];
+const shift=32-k,mask=(1<<k)-1,rest=h.length>>1;let sink=0,left=0,at=own[0],end=own[1];
 for(let j=0,o=0;j<count;j++,o+=${words}){${loadText(words, "b", "o")}${hashText(words)}h[j]=x;sink^=table[x>>>shift];}
-for(let j=0;j<count;j++){const x=h[j],e=table[x>>>shift];if(e!==0&&((e^x<<k)&~mask)===0){const y=((e&mask)-1)*${words};sink^=q[y];}}
-for(let j=0,o=0;j<count;j++,o+=${words}){${loadText(words, "b", "o")}const x=h[j],tag=x<<k;let p=x>>>shift;
+for(let j=0;j<count;j++){const x=h[j],e=table[x>>>shift];
+if(e!==0&&((e^x<<k)&~mask)===0){const y=((e&mask)-1)*${words},o=j*${words};${loadText(words, "b", "o")}if(${same})continue;}h[rest+left++]=j;}
+for(let r=0;r<left;r++){const j=h[rest+r],o=j*${words};${loadText(words, "b", "o")}const x=h[j],tag=x<<k;let p=x>>>shift;
 for(;;){let e=${shared ? "Atomics.load(table,p)" : "table[p]"};
 if(e===0){${TAKE}const y=at*${words};${storeText(words, "q", "y")}
 ${shared ? "e=Atomics.compareExchange(table,p,0,tag|at+1);if(e===0){at++;break;}" : "table[p]=tag|at+1;at++;break;"}}
@@ -118,9 +121,12 @@ export const slotsFor = (states: number): number | undefined => {
 export const rehashSlots = (visited: Visited, from: Memory, to: Memory): void => {
   const part = new Int32Array(4096);
   let count = 0;
-  for (const entry of from.table) {
-    if (entry === 0) continue;
-    part[count++] = entry - 1;
+  const { table } = from;
+  for (let slot = 0; slot < table.length; slot++) {
+    const entry = table[slot]!;
+    part[count] = entry - 1;
+    // 1 unless the slot is empty, without a branch that nobody can predict.
+    count += (entry | -entry) >>> 31;
     if (count === part.length) {
       visited.enter(to.table, to.slotsLog, part, 0, count);
       count = 0;
