@@ -4,8 +4,9 @@
  * printing derive from that. A transition ("recipe") is ordinary assignment against the shape, so the same text runs
  * on every view; a law test holds the views equal.
  *
- * The form of a recipe (so that it can later be recorded into a decision tree): bulk work by `forEach`, questions by
- * `some` and `every`, chains by `walk`; no outer local that a body both reads and writes.
+ * The form of a recipe (so that it can be recorded into a decision tree): bulk work by `forEach`, or on the rows that
+ * `having` names; questions by `any`, `some` and `every`, chains by `walk`; no outer local that a body both reads and
+ * writes. `any` and `having` ask by equality of fields, which a view can answer, and remember, without going row by row.
  */
 import { produce } from "immer";
 import { impossible } from "./diagnostic.ts";
@@ -39,6 +40,9 @@ export type Row<T extends TableShape> = { -readonly [K in keyof T["fields"]]: nu
 /** A row as tests and properties see it. */
 export type Reading<T extends TableShape> = { readonly [K in keyof T["fields"]]: number };
 
+/** What a row's fields must be. */
+export type Match<R> = { readonly [K in keyof R]?: number };
+
 /** A table as a recipe sees it. A row handed to a body is valid only during that call. */
 export interface Table<R> {
   readonly length: number;
@@ -46,6 +50,10 @@ export interface Table<R> {
   forEach(body: (row: R, index: number) => void): void;
   some(holds: (row: R, index: number) => boolean): boolean;
   every(holds: (row: R, index: number) => boolean): boolean;
+  /** Is there a row, other than `except`, with these fields? */
+  any(match: Match<R>, except?: number): boolean;
+  /** Indices of the rows with these fields, ascending, as they are now. */
+  having(match: Match<R>): readonly number[];
   /** Follow a chain from row `first` until `next` answers NONE; the last row visited, NONE when `first` is NONE. */
   walk(first: number, next: (row: R, index: number) => number): number;
 }
@@ -64,6 +72,18 @@ export const leastState = <S extends Shape>(shape: S): Plain<S> =>
     ]),
   ) as unknown as Plain<S>;
 
+/** Does a row have these fields? */
+export const meets = <R>(row: R, match: Match<R>): boolean => {
+  for (const field in match) if (row[field] !== match[field]) return false;
+  return true;
+};
+
+/** `any` and `having` row by row, for a view that has no better way. */
+export const byEquality = <R>(rows: readonly R[]): Pick<Table<R>, "any" | "having"> => ({
+  any: (match, except) => rows.some((row, index) => index !== except && meets(row, match)),
+  having: (match) => rows.flatMap((row, index) => (meets(row, match) ? [index] : [])),
+});
+
 const tableOver = <R>(rows: R[]): Table<R> => ({
   get length() {
     return rows.length;
@@ -79,6 +99,15 @@ const tableOver = <R>(rows: R[]): Table<R> => ({
   every: (holds) => {
     for (let index = 0; index < rows.length; index++) if (!holds(rows[index]!, index)) return false;
     return true;
+  },
+  any: (match, except) => {
+    for (let index = 0; index < rows.length; index++) if (index !== except && meets(rows[index]!, match)) return true;
+    return false;
+  },
+  having: (match) => {
+    const found: number[] = [];
+    for (let index = 0; index < rows.length; index++) if (meets(rows[index]!, match)) found.push(index);
+    return found;
   },
   walk: (first, next) => {
     let last = NONE;
@@ -104,15 +133,15 @@ export const change = <S extends Shape>(state: Plain<S>, recipe: (tables: Tables
   });
 
 /** Where one field of a row lies in the packed state: word offset in the row, shift, mask before shifting. */
-interface Place {
+export interface Place {
   readonly word: number;
   readonly shift: number;
   readonly mask: number;
 }
 const bitsFor = (size: number): number => (size <= 1 ? 0 : Math.ceil(Math.log2(size)));
 
-/** Fields of a row into 32-bit words, in declared order; a field never straddles two words. */
-const placeRow = (fields: Readonly<Record<string, Domain>>): { places: Record<string, Place>; words: number } => {
+/** Fields of a row into 32-bit words, in declared order; a field never straddles two words. `bits`: of a row of one word. */
+const placeRow = (fields: Readonly<Record<string, Domain>>): { places: Record<string, Place>; words: number; bits: number } => {
   const places: Record<string, Place> = {};
   let word = 0;
   let bit = 0;
@@ -126,7 +155,35 @@ const placeRow = (fields: Readonly<Record<string, Domain>>): { places: Record<st
     places[name] = { word, shift: bit, mask: bits === 32 ? 0xffffffff : 2 ** bits - 1 };
     bit += bits;
   }
-  return { places, words: bit === 0 && word === 0 ? 0 : word + 1 };
+  return { places, words: bit === 0 && word === 0 ? 0 : word + 1, bits: bit };
+};
+
+/** Where the rows of a table lie: small rows share a word, so that a state is not much larger than its bits. */
+export interface TablePlace {
+  readonly name: string;
+  readonly table: TableShape;
+  /** First word. */
+  readonly base: number;
+  readonly places: Readonly<Record<string, Place>>;
+  /** Words of a row; rows of at most half a word share one. */
+  readonly stride: number;
+  readonly rowsPerWord: number;
+  readonly rowBits: number;
+}
+export const wordOf = ({ base, stride, rowsPerWord }: TablePlace, row: number): number => base + (rowsPerWord > 1 ? Math.floor(row / rowsPerWord) : row * stride);
+export const shiftOf = ({ rowsPerWord, rowBits }: TablePlace, row: number): number => (rowsPerWord > 1 ? (row % rowsPerWord) * rowBits : 0);
+
+/** Where everything of a shape lies, and how many words that takes. */
+export const placesOf = (shape: Shape): { readonly tables: readonly TablePlace[]; readonly words: number } => {
+  let words = 0;
+  const tables = Object.entries(shape).map(([name, table]): TablePlace => {
+    const { places, words: stride, bits } = placeRow(table.fields);
+    const rowsPerWord = stride === 1 ? Math.floor(32 / bits) : 1;
+    const base = words;
+    words += rowsPerWord > 1 ? Math.ceil(table.rows / rowsPerWord) : stride * table.rows;
+    return { name, table, base, places, stride, rowsPerWord, rowBits: bits };
+  });
+  return { tables, words };
 };
 
 /** A packed view: the tables read and write one fixed window of 32-bit words. */
@@ -140,46 +197,94 @@ export interface Packed<S extends Shape> {
   unpack(from: Uint32Array, at: number): Plain<S>;
 }
 
-const getter = (base: number, place: Place, least: number): string => {
-  const raw = place.mask === 0 ? "0" : place.mask === 0xffffffff ? `w[o+${place.word + base}]` : `(w[o+${place.word + base}]>>>${place.shift}&${place.mask})`;
+const getter = ({ word, shift, mask }: Place, least: number): string => {
+  const raw = mask === 0 ? "0" : mask === 0xffffffff ? `w[o+${word}]` : `(w[o+${word}]>>>s+${shift}&${mask})`;
   return least === 0 ? raw : `${raw}+(${least})`;
 };
-const setter = (base: number, place: Place, least: number): string => {
-  if (place.mask === 0) return "";
+const setter = ({ word, shift, mask }: Place, least: number): string => {
+  if (mask === 0) return "";
   const value = least === 0 ? "v" : `v-(${least})`;
-  const word = `w[o+${place.word + base}]`;
-  if (place.mask === 0xffffffff) return `${word}=${value}`;
-  return `${word}=${word}&${~(place.mask << place.shift)}|(${value})<<${place.shift}`;
+  const at = `w[o+${word}]`;
+  if (mask === 0xffffffff) return `${at}=${value}`;
+  return `${at}=${at}&~(${mask}<<s+${shift})|(${value})<<s+${shift}`;
 };
 
 /**
  * The row class of one table, as code with the places as constants: V8 then compiles a field access to one load, shift
  * and mask. Names come from the shape in this source, never from an input; they are checked to be identifiers all the same.
  */
-const rowClass = (fields: Readonly<Record<string, Domain>>, places: Readonly<Record<string, Place>>, base: number) => {
+const rowClass = (fields: Readonly<Record<string, Domain>>, places: Readonly<Record<string, Place>>) => {
   const members = Object.entries(fields).map(([name, domain]) => {
     if (!/^[A-Za-z][A-Za-z0-9]*$/.test(name)) impossible(`field name ${name}`);
     const place = places[name]!;
-    return `get ${name}(){const w=this.w,o=this.o;return ${getter(base, place, domain.least)}} set ${name}(v){const w=this.w,o=this.o;${setter(base, place, domain.least)}}`;
+    return `get ${name}(){const w=this.w,o=this.o,s=this.s;return ${getter(place, domain.least)}} set ${name}(v){const w=this.w,o=this.o,s=this.s;${setter(place, domain.least)}}`;
   });
   // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- the text is made above from checked identifiers and numbers
-  return new Function(`return class{constructor(w,o){this.w=w;this.o=o} ${members.join("\n")}}`)() as new (window: Uint32Array, offset: number) => object;
+  return new Function(`return class{constructor(w,o,s){this.w=w;this.o=o;this.s=s} ${members.join("\n")}}`)() as new (window: Uint32Array, word: number, shift: number) => object;
+};
+
+/** Rows with certain fields, as one masked compare; undefined where the row is more than a word, or no row can have them. */
+export interface PackedMatch {
+  readonly mask: number;
+  readonly value: number;
+}
+export const packedMatch = ({ stride, places, table }: TablePlace, match: Readonly<Record<string, number | undefined>>): PackedMatch | undefined => {
+  if (stride !== 1) return undefined;
+  let mask = 0;
+  let value = 0;
+  for (const field in match) {
+    const { shift, mask: ones } = places[field]!;
+    const bits = match[field]! - table.fields[field]!.least;
+    if (bits < 0 || bits > ones) return undefined;
+    mask |= ones << shift;
+    value |= bits << shift;
+  }
+  return { mask, value };
+};
+
+/** Calls `visit` with each row of a packed table that matches, until it answers true. */
+export const packedRows = (words: Uint32Array, from: number, place: TablePlace, { mask, value }: PackedMatch, visit: (row: number) => boolean): boolean => {
+  const { base, rowsPerWord, rowBits } = place;
+  const { rows } = place.table;
+  if (rowsPerWord > 1) {
+    for (let row = 0; row < rows; row++) if ((((words[from + base + Math.floor(row / rowsPerWord)]! >>> ((row % rowsPerWord) * rowBits)) & mask) ^ value) === 0 && visit(row)) return true;
+    return false;
+  }
+  for (let row = 0; row < rows; row++) if (((words[from + base + row]! & mask) ^ value) === 0 && visit(row)) return true;
+  return false;
+};
+
+const packedTable = <R>(window: Uint32Array, place: TablePlace, rows: R[]): Table<R> => {
+  const table = tableOver(rows);
+  if (place.stride !== 1) return table;
+  return {
+    ...table,
+    length: rows.length,
+    any: (match, except) => {
+      const asked = packedMatch(place, match);
+      return asked === undefined ? table.any(match, except) : packedRows(window, 0, place, asked, (row) => row !== except);
+    },
+    having: (match) => {
+      const asked = packedMatch(place, match);
+      if (asked === undefined) return table.having(match);
+      const found: number[] = [];
+      packedRows(window, 0, place, asked, (row) => {
+        found.push(row);
+        return false;
+      });
+      return found;
+    },
+  };
 };
 
 /** The packed view of a shape. */
 export const packed = <S extends Shape>(shape: S): Packed<S> => {
-  let words = 0;
-  const layout = Object.entries(shape).map(([name, table]) => {
-    const placed = placeRow(table.fields);
-    const base = words;
-    words += placed.words * table.rows;
-    return { name, table, base, ...placed };
-  });
+  const { tables: layout, words } = placesOf(shape);
   const window = new Uint32Array(words);
   const tables = Object.fromEntries(
-    layout.map(({ name, table, base, places, words: stride }) => {
-      const RowOf = rowClass(table.fields, places, base);
-      return [name, tableOver(Array.from({ length: table.rows }, (_, row) => new RowOf(window, row * stride)))];
+    layout.map((place) => {
+      const RowOf = rowClass(place.table.fields, place.places);
+      return [place.name, packedTable(window, place, Array.from({ length: place.table.rows }, (_, row) => new RowOf(window, wordOf(place, row), shiftOf(place, row))))];
     }),
   ) as unknown as Tables<S>;
   const eachField = (visit: (table: string, row: number, field: string, domain: Domain) => void): void => {

@@ -22,10 +22,14 @@ export const boundBank = (kernel: Kernel, sidNodeRow: number): number => {
 
 /** Calls `visit` with every bank that the VSpace is assigned to. */
 export const forEachBank = (kernel: Kernel, vspace: number, visit: (cb: number) => void): void =>
-  kernel.tables.cb.forEach((_, cb) => {
-    const node = kernel.tables.slot.at(cbNode(kernel, cb));
-    if (node.kind === VSPACE && node.object === vspace) visit(cb);
-  });
+  kernel.tables.slot
+    .having({ kind: VSPACE, object: vspace })
+    .flatMap((row) => {
+      const place = kernel.plan.slots[row]!;
+      return place.in === "cbNode" ? [place.cb] : [];
+    })
+    .toSorted((a, b) => a - b)
+    .forEach(visit);
 
 /** How many banks use this VSpace: the copies in CBNode, which cannot be wrong. */
 export const bankCount = (kernel: Kernel, vspace: number): number => {
@@ -53,9 +57,14 @@ export const forEachBankOfAsid = (kernel: Kernel, asid: number, vspace: number, 
 
 /** Calls `visit` with every stream bound to the bank. */
 export const forEachStream = (kernel: Kernel, cb: number, visit: (sid: number) => void): void =>
-  kernel.tables.sid.forEach((_, sid) => {
-    if (boundBank(kernel, sidNode(kernel, sid)) === cb) visit(sid);
-  });
+  kernel.tables.slot
+    .having({ kind: CB, object: cb })
+    .flatMap((row) => {
+      const place = kernel.plan.slots[row]!;
+      return place.in === "sidNode" ? [place.sid] : [];
+    })
+    .toSorted((a, b) => a - b)
+    .forEach(visit);
 
 /** A plan without pools has them all, and nobody holds one. */
 const hasPool = ({ plan, tables }: Kernel, asid: number): boolean => plan.asidPools.length === 0 || tables.asidPool.some(({ high }) => high === plan.asids[asid]!.number >> ASID_LOW_BITS);

@@ -11,7 +11,10 @@ import type { Kernel } from "./kernel.ts";
  * How far an untyped was handed out matters only while something made from it is left: without children the next Retype
  * starts from its beginning (untyped.c `resetUntypedCap`).
  */
-export const canonicalise = (kernel: Kernel): void =>
-  kernel.tables.slot.forEach((slot, row) => {
-    if (slot.kind === UNTYPED && slot.watermark !== 0 && !hasChildren(kernel, row)) slot.watermark = 0;
-  });
+export const canonicalise = (kernel: Kernel): void => {
+  const { slot } = kernel.tables;
+  for (const row of slot.having({ kind: UNTYPED })) {
+    const untyped = slot.at(row);
+    if (untyped.watermark !== 0 && !hasChildren(kernel, row)) untyped.watermark = 0;
+  }
+};

@@ -8,7 +8,7 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { ASID_POOL, CB, clearSlot, CNODE, copyCapability, ENDPOINT, NOTIFICATION, sameObject, SID, UNTYPED } from "./capability.ts";
+import { ASID_POOL, CB, clearSlot, CNODE, copyCapability, ENDPOINT, namesObject, NOTIFICATION, SID, UNTYPED } from "./capability.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanUntyped } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
@@ -64,11 +64,21 @@ export const slotNamed = (kernel: Kernel, root: number, index: bigint, depth: bi
   return lookup.fault === undefined ? lookup.row : NONE;
 };
 
-export const hasChildren = (kernel: Kernel, row: number): boolean => kernel.tables.slot.some((slot) => slot.parent === row);
+export const hasChildren = (kernel: Kernel, row: number): boolean => kernel.tables.slot.any({ parent: row });
 
 /** Is `row` below `ancestor` in the derivation tree? */
 export const isDescendant = (kernel: Kernel, row: number, ancestor: number): boolean =>
   kernel.tables.slot.walk(kernel.tables.slot.at(row).parent, (slot, at) => (at === ancestor ? NONE : slot.parent)) === ancestor;
+
+/** Rows below `ancestor` in the derivation tree, ascending. */
+export const descendants = (kernel: Kernel, ancestor: number): readonly number[] => {
+  const found: number[] = [];
+  for (let level: readonly number[] = [ancestor]; level.length > 0; ) {
+    level = level.flatMap((row) => kernel.tables.slot.having({ parent: row }));
+    found.push(...level);
+  }
+  return found.toSorted((a, b) => a - b);
+};
 
 /**
  * No other capability names this object (cnode.c `isFinalCapability`). Where threads are no part of the state, a
@@ -77,7 +87,7 @@ export const isDescendant = (kernel: Kernel, row: number, ancestor: number): boo
 export const isFinal = (kernel: Kernel, row: number): boolean => {
   const slot = kernel.tables.slot.at(row);
   if (slot.kind === CNODE && !kernel.plan.open && kernel.plan.cnodes[slot.object]!.address === undefined) return false;
-  return !kernel.tables.slot.some((other, index) => index !== row && sameObject(other, slot));
+  return !(namesObject(slot.kind) && kernel.tables.slot.any({ kind: slot.kind, object: slot.object }, row));
 };
 
 /** objecttype.c `isCapRevocable` for a copy made of `from`. */
@@ -123,9 +133,7 @@ export const move = (kernel: Kernel, source: number, dest: number): void => {
   to.parent = from.parent;
   to.revocable = from.revocable;
   clearSlot(from);
-  slot.forEach((child) => {
-    if (child.parent === source) child.parent = dest;
-  });
+  for (const child of slot.having({ parent: source })) slot.at(child).parent = dest;
 };
 
 /** cnode.c `cteSwap`: both capabilities keep their places in the tree, and their children follow them. */
@@ -135,10 +143,9 @@ export const swap = (kernel: Kernel, one: number, other: number): void => {
   const kept = plainCopy(row);
   copyNode(slot.at(one), row);
   copyNode(kept, slot.at(one));
-  slot.forEach((child) => {
-    if (child.parent === one) child.parent = other;
-    else if (child.parent === other) child.parent = one;
-  });
+  const [ofOne, ofOther] = [slot.having({ parent: one }), slot.having({ parent: other })];
+  for (const child of ofOne) slot.at(child).parent = other;
+  for (const child of ofOther) slot.at(child).parent = one;
 };
 const copyNode = (from: SlotRow, to: SlotRow): void => {
   copyCapability(from, to);
@@ -163,7 +170,5 @@ export const emptySlot = (kernel: Kernel, row: number): void => {
   const { slot } = kernel.tables;
   const parent = slot.at(row).parent;
   clearSlot(slot.at(row));
-  slot.forEach((child) => {
-    if (child.parent === row) child.parent = parent;
-  });
+  for (const child of slot.having({ parent: row })) slot.at(child).parent = parent;
 };

@@ -6,7 +6,7 @@ import { impossible } from "../base/diagnostic.ts";
 import { NONE } from "../base/state.ts";
 import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } from "./binding.ts";
 import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, ENDPOINT, FRAME, IRQ_CONTROL, IRQ_HANDLER, kinds, NOTIFICATION, NULL, PAGE_TABLE, REPLY, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VCPU, VSPACE } from "./capability.ts";
-import { emptySlot, hasChildren, isDescendant, isFinal, swap } from "./cspace.ts";
+import { descendants, emptySlot, isDescendant, isFinal, swap } from "./cspace.ts";
 import { endEndpoint } from "./endpoint.ts";
 import { type Kernel, keeps, preemptionPoint } from "./kernel.ts";
 import { endNotification } from "./notification.ts";
@@ -158,11 +158,12 @@ const HAS_SLOTS = new Set([CNODE, THREAD, CNODE_ZOMBIE, THREAD_ZOMBIE]);
 
 /** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */
 export const revoke = (kernel: Kernel, row: number): void => {
-  if (!hasChildren(kernel, row)) return;
-  kernel.tables.slot.forEach((slot, index) => {
-    if (slot.kind === NULL || !isDescendant(kernel, index, row)) return;
-    if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
-    else deleteSlot(kernel, index);
-    preemptionPoint(kernel);
-  });
+  // Until none is left: deleting one may put a zombie in the place of another.
+  for (let left = descendants(kernel, row); left.length > 0; left = descendants(kernel, row))
+    for (const index of left) {
+      if (kernel.tables.slot.at(index).kind === NULL || !isDescendant(kernel, index, row)) continue;
+      if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
+      else deleteSlot(kernel, index);
+      preemptionPoint(kernel);
+    }
 };

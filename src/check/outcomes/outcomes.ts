@@ -1,0 +1,179 @@
+/**
+ * What every instance of every invocation comes to in a state, from what is known of other states: two states that an
+ * invocation cannot tell apart are changed by it in the same way (facts.ts). Each instance has a tree of its own, and so
+ * has the list of instances of each subject, so what is learnt in one state serves all that agree in the few rows that
+ * one invocation reads.
+ */
+import type { Step } from "../../base/step.ts";
+import { canonicalise } from "../../kernel/canonical.ts";
+import { forEachInstance } from "../../kernel/instances.ts";
+import type { Invocation, Request } from "../../kernel/invocation.ts";
+import { refusedBy } from "../../kernel/invocations.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { KernelShape } from "../../kernel/state.ts";
+import type { Booted } from "../../system/boot.ts";
+import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
+import { type Noted, Recorder } from "./recorder.ts";
+
+/** Steps for the SMMU; equal lists are one object. */
+export interface StepList {
+  readonly id: number;
+  readonly steps: readonly Step[];
+}
+/** What an instance comes to: a refusal, or words to change and steps to give. */
+export interface Outcome {
+  /** Index of the refusal that answers, or -1. */
+  readonly refused: number;
+  /** Word by word: which one, which of its bits stay, and the others. */
+  readonly words: readonly number[];
+  readonly keep: readonly number[];
+  readonly bits: readonly number[];
+  readonly given: StepList;
+  /** How often this was what an instance came to. */
+  times: number;
+}
+export interface KnownInstance {
+  readonly definition: Invocation;
+  readonly request: Request;
+  readonly tree: FactNode<Outcome>;
+}
+type Instances = readonly KnownInstance[];
+/** What all instances of a subject come to, and of those that are not refused, which they are. */
+interface Together {
+  readonly all: readonly Outcome[];
+  readonly performed: readonly Outcome[];
+  readonly ordinals: readonly number[];
+  times: number;
+}
+/** How many of them are kept for each subject: a few kilobytes each. Beyond, each instance is looked up by itself. */
+const MOST_TOGETHER = 20_000;
+
+export interface Outcomes {
+  /** Calls `visit` with what every instance that is not refused comes to in the state at `at`, in declared order; `ordinal` counts refused ones, too. */
+  readonly forEach: (states: Uint32Array, at: number, visit: (outcome: Outcome, ordinal: number) => void) => void;
+  /** Evaluates a question about a state, from what is known of other states. */
+  readonly ask: <L>(tree: FactNode<{ readonly answer: L }>, states: Uint32Array, at: number, question: (kernel: Kernel) => L) => L;
+  /** Calls `visit` with every outcome that was met, for coverage. */
+  readonly met: (visit: (definition: Invocation, refused: number, times: number) => void) => void;
+}
+
+const keyOf = (subject: number, { label }: Invocation, { target, caps, words }: Request): string => `${subject} ${label} ${target} ${caps.join(",")} ${words.join(",")}`;
+
+export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[]): Outcomes => {
+  const recorder = new Recorder<KernelShape>(shape);
+  const { window, questions, written } = recorder;
+  let emitted: Step[] = [];
+  const kernel: Kernel = { plan, profile, driver, tables: recorder.tables, emit: (steps) => void emitted.push(...steps) };
+
+  const lists = new Map<string, StepList>();
+  const stepIds = new Map<Step, number>();
+  const stepList = (steps: readonly Step[]): StepList => {
+    const key = steps
+      .map((step) => {
+        const id = stepIds.get(step) ?? stepIds.size;
+        stepIds.set(step, id);
+        return id;
+      })
+      .join(" ");
+    let list = lists.get(key);
+    if (list === undefined) lists.set(key, (list = { id: lists.size, steps: [...steps] }));
+    return list;
+  };
+
+  const load = (states: Uint32Array, at: number): void => {
+    for (let word = 0; word < recorder.words; word++) window[word] = states[at + word]!;
+  };
+  /** Runs a recipe on the state in question and keeps what it came to, under the facts that it asked for. */
+  const learn = <L>(tree: FactNode<L>, states: Uint32Array, at: number, run: () => L): L => {
+    load(states, at);
+    recorder.begin();
+    const leaf = run();
+    return grow(tree, recorder.end(), leaf);
+  };
+
+  const instances = new Map<string, KnownInstance>();
+  const listTrees = subjects.map(() => emptyTree<{ readonly instances: Instances }>());
+  const listOf = (subject: number): { readonly instances: Instances } => {
+    const found: KnownInstance[] = [];
+    forEachInstance(kernel, [subject], (_, definition, request) => {
+      const key = keyOf(subject, definition, request);
+      let known = instances.get(key);
+      if (known === undefined) instances.set(key, (known = { definition, request: { target: request.target, caps: [...request.caps], words: [...request.words] }, tree: emptyTree() }));
+      found.push(known);
+    });
+    return { instances: found };
+  };
+
+  const nothing = stepList([]);
+  const met = new Map<Invocation, Outcome[]>();
+  const note = (definition: Invocation, outcome: Outcome): Outcome => {
+    const outcomes = met.get(definition);
+    if (outcomes === undefined) met.set(definition, [outcome]);
+    else outcomes.push(outcome);
+    return outcome;
+  };
+  const outcomeOf = ({ definition, request }: KnownInstance): Outcome => {
+    const refused = refusedBy(kernel, definition, request);
+    if (refused !== undefined) return note(definition, { refused: refused.index, words: [], keep: [], bits: [], given: nothing, times: 0 });
+    emitted = [];
+    definition.effect(kernel, request);
+    canonicalise(kernel);
+    const words = [...written.keys()].filter((word) => written[word] !== 0);
+    return note(definition, {
+      refused: -1,
+      words,
+      keep: words.map((word) => ~written[word]!),
+      bits: words.map((word) => window[word]! & written[word]!),
+      given: stepList(emitted),
+      times: 0,
+    });
+  };
+
+  /** Of each subject: what all its instances come to, by everything that any of them asks. */
+  const together = subjects.map(() => emptyTree<Together>());
+  // What a single subject finds is a new state nearly every time.
+  const room = subjects.map(() => (subjects.length > 1 ? MOST_TOGETHER : 0));
+  const togetherOf = (index: number, states: Uint32Array, at: number): Together => {
+    const tree = listTrees[index]!;
+    const { instances: own } = follow(tree, states, at, questions) ?? learn(tree, states, at, () => listOf(subjects[index]!));
+    const all = own.map((instance) => follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, () => outcomeOf(instance)));
+    const performed = all.flatMap((outcome, ordinal) => (outcome.refused < 0 ? [{ outcome, ordinal }] : []));
+    const found: Together = { all, performed: performed.map(({ outcome }) => outcome), ordinals: performed.map(({ ordinal }) => ordinal), times: 0 };
+    if (room[index]! > 0) {
+      room[index]! -= 1;
+      const path = new Map<string, Noted>();
+      notedAlong(tree, questions, path);
+      for (const instance of own) notedAlong(instance.tree, questions, path);
+      grow(together[index]!, [...path.values()], found);
+      kept.push(found);
+    }
+    return found;
+  };
+  const kept: Together[] = [];
+
+  return {
+    forEach: (states, at, visit) => {
+      questions.about(states, at);
+      let first = 0;
+      for (let index = 0; index < subjects.length; index++) {
+        const known = follow(together[index]!, states, at, questions);
+        const { all, performed, ordinals } = known ?? togetherOf(index, states, at);
+        if (known === undefined) for (const outcome of all) outcome.times += 1;
+        else known.times += 1;
+        for (let position = 0; position < performed.length; position++) visit(performed[position]!, first + ordinals[position]!);
+        first += all.length;
+      }
+    },
+    ask: (tree, states, at, question) => {
+      questions.about(states, at);
+      return (follow(tree, states, at, questions) ?? learn(tree, states, at, () => ({ answer: question(kernel) }))).answer;
+    },
+    met: (visit) => {
+      for (const found of kept) {
+        for (const outcome of found.all) outcome.times += found.times;
+        found.times = 0;
+      }
+      for (const [definition, outcomes] of met) for (const { refused, times } of outcomes) if (times > 0) visit(definition, refused, times);
+    },
+  };
+};
