@@ -42,7 +42,7 @@ export const rooms: readonly Room[] = [
     path: "src/check",
     holds: "model, properties, strategies, traces",
     imports: ["base", "specs", "smmuv3", "smmuv2", "kernel", "kernel api", "user", "firmware", "system"],
-    packages: ["node:crypto", "node:worker_threads", "node:url", "node:fs", "node:os", "node:path", "immer"],
+    packages: ["z3-solver", "node:crypto", "node:worker_threads", "node:url", "node:fs", "node:os", "node:path", "immer"],
   },
   {
     name: "scenarios",
@@ -53,12 +53,20 @@ export const rooms: readonly Room[] = [
   },
   { name: "audit", path: "src/audit", holds: "a snapshot of an SMMU told in words and ranges", imports: ["base", "specs", "smmuv3", "gic", "system"], packages: [] },
   {
+    name: "testing",
+    path: "src/testing",
+    holds: "fast-check arbitraries derived from layouts and invocations, laws; what `cofferdam/testing` exports",
+    imports: ["base", "specs", "smmuv3", "smmuv2", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "scenarios", "audit"],
+    packages: ["fast-check"],
+  },
+  {
     name: "cli",
     path: "src/cli",
     holds: "commands and rendering; where Effect runs",
-    imports: ["base", "specs", "smmuv3", "smmuv2", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "scenarios", "audit"],
+    imports: ["base", "specs", "smmuv3", "smmuv2", "gic", "kernel", "kernel api", "user", "firmware", "system", "generate", "check", "scenarios", "audit", "testing"],
     packages: ["effect/", "@effect/platform-node/", "@babel/code-frame", "node:"],
   },
+  { name: "index", path: "src/index.ts", holds: "the library's face", imports: ["base", "system", "check", "cli"], packages: ["node:fs", "node:path"] },
 ];
 
 /** The room a file belongs to, by the longest prefix. */

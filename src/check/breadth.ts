@@ -2,6 +2,7 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
+import { StateStore } from "./stateStore.ts";
 
 /** What a strategy needs of a model. States are windows of `words` 32-bit words. */
 export interface Explorable {
@@ -9,9 +10,10 @@ export interface Explorable {
   readonly initial: Uint32Array;
   /**
    * Calls `visit` with every successor of the state at `at`, in declared order. `ordinal` counts the instances of this
-   * state, refused ones too; `steps` is what the invocation gave the SMMU. `successor` is valid during the call only.
+   * state, refused ones too; `steps` is what the invocation gave the SMMU. `successor` is valid during the call only;
+   * `sum` is its hash (stateStore.ts), where the model has it at hand.
    */
-  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number) => void) => void;
+  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number) => void) => void;
   /** Bit mask of the properties that the state at `at` violates. */
   readonly judge: (states: Uint32Array, at: number) => number;
 }
@@ -46,96 +48,63 @@ export interface Exploration extends Progress {
   readonly found: readonly Found[];
 }
 
-/** Growing store of whole states with an open-addressing index. */
-class StateStore {
-  readonly words: number;
-  count = 0;
-  data: Uint32Array;
-  private table = new Int32Array(1 << 12);
-
-  constructor(words: number) {
-    this.words = words;
-    this.data = new Uint32Array(words * 1024);
-  }
-
-  /** Index of the state, negative (-1 - index) when it was there before. */
-  add(state: Uint32Array): number {
-    if (this.count * 2 >= this.table.length) this.rehash();
-    const mask = this.table.length - 1;
-    let probe = this.hash(state, 0) & mask;
-    for (let entry = this.table[probe]!; entry !== 0; entry = this.table[probe]!) {
-      if (this.equal(state, (entry - 1) * this.words)) return -entry;
-      probe = (probe + 1) & mask;
-    }
-    const index = this.count++;
-    if (this.count * this.words > this.data.length) {
-      const larger = new Uint32Array(this.data.length * 2);
-      larger.set(this.data);
-      this.data = larger;
-    }
-    this.data.set(state, index * this.words);
-    this.table[probe] = index + 1;
-    return index;
-  }
-
-  private hash(state: Uint32Array, at: number): number {
-    let hash = 0x9e3779b9;
-    for (let word = 0; word < this.words; word++) {
-      hash = Math.imul(hash ^ state[at + word]!, 0x85ebca6b);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash, 0xc2b2ae35);
-    return (hash ^ (hash >>> 13)) >>> 0;
-  }
-
-  private equal(state: Uint32Array, at: number): boolean {
-    for (let word = 0; word < this.words; word++) if (state[word] !== this.data[at + word]) return false;
-    return true;
-  }
-
-  private rehash(): void {
-    this.table = new Int32Array(this.table.length * 2);
-    const mask = this.table.length - 1;
-    for (let index = 0; index < this.count; index++) {
-      let probe = this.hash(this.data, index * this.words) & mask;
-      while (this.table[probe] !== 0) probe = (probe + 1) & mask;
-      this.table[probe] = index + 1;
-    }
-  }
+/** How many paths to each property are wanted, when more than one, and what tells two of them apart. */
+export interface Wanted {
+  readonly traces: number;
+  /** Equal for paths that are the same to a reader. */
+  readonly signature: (ordinals: readonly number[], property: number) => string;
 }
 
-/** How each state was first reached, or reached again at the same depth with fewer steps. */
+/** How each state was first reached, or reached again at the same depth with fewer steps. In chunks, as states are. */
 class Origins {
-  parent = new Int32Array(1024);
-  ordinal = new Int32Array(1024);
-  steps = new Int32Array(1024);
-  /** When the path was found, within its level: path order, since parents are expanded in path order. */
-  arrival = new Float64Array(1024);
+  private readonly chunks: Int32Array[] = [];
 
-  set(index: number, parent: number, ordinal: number, steps: number, arrival: number): void {
-    if (index >= this.parent.length) this.grow();
-    this.parent[index] = parent;
-    this.ordinal[index] = ordinal;
-    this.steps[index] = steps;
-    this.arrival[index] = arrival;
+  set(index: number, parent: number, ordinal: number, steps: number): void {
+    if (index >>> ORIGIN_BITS === this.chunks.length) this.chunks.push(new Int32Array(3 << ORIGIN_BITS));
+    const chunk = this.chunks[index >>> ORIGIN_BITS]!;
+    const at = 3 * (index & ORIGIN_MASK);
+    chunk[at] = parent;
+    chunk[at + 1] = ordinal;
+    chunk[at + 2] = steps;
   }
-
-  private grow(): void {
-    const larger = <A extends Int32Array | Float64Array>(old: A, fresh: A): A => {
-      fresh.set(old);
-      return fresh;
-    };
-    const size = this.parent.length * 2;
-    this.parent = larger(this.parent, new Int32Array(size));
-    this.ordinal = larger(this.ordinal, new Int32Array(size));
-    this.steps = larger(this.steps, new Int32Array(size));
-    this.arrival = larger(this.arrival, new Float64Array(size));
+  parent(index: number): number {
+    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK)]!;
+  }
+  ordinal(index: number): number {
+    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK) + 1]!;
+  }
+  steps(index: number): number {
+    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK) + 2]!;
   }
 
   path(index: number): number[] {
     const ordinals: number[] = [];
-    for (let at = index; this.parent[at]! >= 0; at = this.parent[at]!) ordinals.push(this.ordinal[at]!);
+    for (let at = index; this.parent(at) >= 0; at = this.parent(at)) ordinals.push(this.ordinal(at));
     return ordinals.toReversed();
+  }
+}
+const ORIGIN_BITS = 16;
+const ORIGIN_MASK = (1 << ORIGIN_BITS) - 1;
+
+/** When the path to each state of a level was found: path order, since parents are expanded in path order. */
+class Arrivals {
+  private first = 0;
+  private times = new Float64Array(1024);
+
+  begin(first: number): void {
+    this.first = first;
+  }
+  set(index: number, time: number): void {
+    const at = index - this.first;
+    if (at >= this.times.length) {
+      const larger = new Float64Array(2 * this.times.length);
+      larger.set(this.times);
+      this.times = larger;
+    }
+    this.times[at] = time;
+  }
+  of(index: number): number {
+    return this.times[index - this.first]!;
   }
 }
 
@@ -144,49 +113,56 @@ export type Watch = (progress: Progress) => boolean;
 
 const WATCH_EVERY = 2048;
 
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true): Exploration => {
+/**
+ * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
+ * violating states, until every property that is violated has as many.
+ */
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted): Exploration => {
   const started = performance.now();
   const store = new StateStore(model.words);
   const origins = new Origins();
+  const arrivals = new Arrivals();
   let edges = 0;
   let depth = 0;
   let expanded = 0;
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
-  const end = (reason: Exploration["end"], found: readonly Found[] = []): Exploration => ({ ...progress(), end: reason, found });
+  const collected = new Collected(wanted);
+  const late = () => (performance.now() - started) / 1000 > bounds.seconds;
+  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
 
   store.add(model.initial);
-  origins.set(0, -1, -1, 0, 0);
+  origins.set(0, -1, -1, 0);
   let level = [0];
   for (;;) {
-    const found = violations(model, store, origins, level);
-    if (found.length > 0) return end("violated", found);
+    level = collected.take(model, store, origins, level, late);
+    if (collected.enough()) return end("violated");
     if (depth >= bounds.depth) return end("depth");
     const next: number[] = [];
     // What was found when a bound is hit is still judged: no state is counted that was not looked at.
     const stop = (reason: Exploration["end"]): Exploration => {
-      const late = violations(model, store, origins, next);
-      return late.length > 0 ? end("violated", late) : end(reason);
+      collected.take(model, store, origins, next, late);
+      return end(reason);
     };
     const firstNew = store.count;
+    arrivals.begin(firstNew);
     let arrival = 0;
     let improved = false;
     for (const index of level) {
       if (expanded % WATCH_EVERY === 0) {
         if (!watch(progress())) return stop("interrupted");
-        if ((performance.now() - started) / 1000 > bounds.seconds) return stop("seconds");
+        if (late()) return stop("seconds");
       }
-      const spent = origins.steps[index]!;
-      model.expand(store.data, index * model.words, (successor, ordinal, steps) => {
+      const spent = origins.steps(index);
+      model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum) => {
         edges += 1;
         arrival += 1;
-        const at = store.add(successor);
-        if (at >= 0) {
-          next.push(at);
-          origins.set(at, index, ordinal, spent + steps, arrival);
-        } else if (-1 - at >= firstNew && origins.steps[-1 - at]! > spent + steps) {
-          origins.set(-1 - at, index, ordinal, spent + steps, arrival);
-          improved = true;
-        }
+        const at = store.add(successor, sum);
+        if (at >= 0) next.push(at);
+        else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps) return;
+        else improved = true;
+        const found = at >= 0 ? at : -1 - at;
+        origins.set(found, index, ordinal, spent + steps);
+        arrivals.set(found, arrival);
       });
       expanded += 1;
       if (store.count >= bounds.states) return stop("states");
@@ -194,20 +170,52 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
     if (next.length === 0) return end("exhausted");
     depth += 1;
     // Expanding a level in path order makes arrival order path order on the next one.
-    level = improved ? next.toSorted((a, b) => origins.arrival[a]! - origins.arrival[b]!) : next;
+    level = improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next;
   }
 };
 
-/** For each property violated on this level, the least path: fewest steps, then first in path order. */
-const violations = (model: Explorable, store: StateStore, origins: Origins, level: readonly number[]): Found[] => {
-  const best = new Map<number, number>();
-  for (const index of level) {
-    const violated = model.judge(store.data, index * model.words);
-    for (let bit = 0; violated >>> bit !== 0; bit++) {
-      if (((violated >>> bit) & 1) === 0) continue;
-      const known = best.get(bit);
-      if (known === undefined || origins.steps[index]! < origins.steps[known]!) best.set(bit, index);
-    }
-  }
-  return [...best].map(([bit, index]) => ({ violated: 1 << bit, ordinals: origins.path(index), steps: origins.steps[index]! }));
+const append = (lists: Map<number, number[]>, key: number, index: number): void => {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [index]);
+  else list.push(index);
 };
+
+/** Paths to violations, level by level: for each property those with the fewest steps, then the first in path order. */
+class Collected {
+  readonly found: Found[] = [];
+  private readonly signatures = new Map<number, Set<string>>();
+  private readonly wanted: Wanted;
+
+  constructor(wanted: Wanted = { traces: 1, signature: () => "" }) {
+    this.wanted = wanted;
+  }
+
+  /** Judges a level; what of it violates nothing is left. */
+  take(model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] {
+    const violating = new Map<number, number[]>();
+    const rest = level.filter((index) => {
+      const violated = model.judge(store.chunkOf(index), store.offsetOf(index));
+      for (let bit = 0; violated >>> bit !== 0; bit++) if (((violated >>> bit) & 1) !== 0) append(violating, bit, index);
+      return violated === 0;
+    });
+    for (const [bit, indices] of violating) {
+      const signatures = this.signatures.get(bit) ?? new Set();
+      this.signatures.set(bit, signatures);
+      // Sorting is stable, so path order decides among equals.
+      for (const index of indices.toSorted((a, b) => origins.steps(a) - origins.steps(b))) {
+        if (signatures.size >= this.wanted.traces || (signatures.size > 0 && late())) break;
+        const ordinals = origins.path(index);
+        const signature = this.wanted.signature(ordinals, bit);
+        if (signatures.has(signature)) continue;
+        signatures.add(signature);
+        this.found.push({ violated: 1 << bit, ordinals, steps: origins.steps(index) });
+      }
+    }
+    return rest;
+  }
+
+  /** Something is violated, and every property that is has as many paths as are wanted. */
+  enough(): boolean {
+    return this.signatures.size > 0 && [...this.signatures.values()].every(({ size }) => size >= this.wanted.traces);
+  }
+}

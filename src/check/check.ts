@@ -1,14 +1,16 @@
 /** The main job of the checker: from a layout to a verdict. */
 import { cofferdam, type Profile } from "../kernel/profile.ts";
 import { hex } from "../base/words.ts";
-import { boot } from "../system/boot.ts";
+import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
-import { type Bounds, breadthFirst, type Exploration, type Found, type Watch } from "./breadth.ts";
+import { type Bounds, breadthFirst, type Found, type Watch } from "./breadth.ts";
 import { createModel, type Model } from "./model.ts";
 import { properties, type Property } from "./properties.ts";
+import { minimised } from "./minimise.ts";
+import { moveOf } from "./moves.ts";
 import { replay } from "./replay.ts";
-import { traceModel, traceOf } from "./trace.ts";
+import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
 export interface CheckOptions {
@@ -17,6 +19,8 @@ export interface CheckOptions {
   readonly profile?: Profile;
   readonly caches?: "may" | "none";
   readonly properties?: readonly Property[];
+  /** Different traces to each property that is violated; 1 by default. */
+  readonly traces?: number;
   readonly watch?: Watch;
 }
 
@@ -31,58 +35,82 @@ const violationOf = (layout: Layout, model: Model, scope: Scope, caches: "may" |
   return { property: property.name, sentence: property.sentence, message: violation.message, length: trace.steps.length, trace, unscaled: replay(whole, property, trace) };
 };
 
+/**
+ * Who invoked what, of the moves that the break needs and in normal form: traces that differ only in arguments, in the
+ * order of moves that commute, or by moves that might as well be left out, are the same.
+ */
+const signatureIn = (model: Model) => (ordinals: readonly number[], property: number): string => {
+  const moves = messagesOf(model, ordinals).flatMap((message) => moveOf(message) ?? []);
+  const needed = minimised(model, model.properties[property]!, moves);
+  return (needed?.moves ?? moves).map(({ actor, message }) => `${actor} ${message.label}`).join("\n");
+};
+
 const pathName = (layout: Layout, { sid, region, iova, access }: LayoutDmaPath): string =>
   `${layout.sids[sid]!.name} ${access} ${layout.regions[region]!.name} at IOVA ${hex(iova)}`;
 
-const resultOf = (end: Exploration["end"], violations: readonly VerdictViolation[]): Verdict["result"] => {
+/** The system that a check explores: scaled, or the whole layout with the addresses of the scaled one besides its own. */
+export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false }: { readonly scope: Scope; readonly whole?: boolean }): Booted => {
+  const scaled = boot(scale(layout, scope), profile);
+  return whole ? boot(unscaled(layout, scaled.plan.addresses, scope.slots), profile) : scaled;
+};
+
+/** What a run says of itself, however it went through the states. */
+export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled">;
+
+/** What was reached so far; read before traces are built, since building one runs the model again. */
+export const reachedBy = ({ coverage, booted }: Model) => {
+  // A trusted component makes no invocation after boot, so its own paths never open here.
+  const judged = booted.layout.dma.filter(({ sid }) => !booted.layout.components[booted.layout.sids[sid]!.owner]!.trusted);
+  return { operations: coverage.operations(), judged, unreached: coverage.unreachedPaths(judged) };
+};
+
+const resultOf = (end: string, violations: readonly VerdictViolation[]): Verdict["result"] => {
   if (violations.length > 0) return "violated";
   return end === "exhausted" ? "holds" : "inconclusive";
 };
 
-/** Explores the scaled layout under every order of invocations that untrusted components can make. */
-export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties } = options;
-  const bootable = scale(layout, scope);
-  const booted = boot(bootable, profile);
-  const model = createModel(booted, judged, caches);
-  const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch);
-  // Coverage is read before traces are built, since building one runs the model again.
-  const coverage = model.coverage.operations();
-  // A trusted component makes no invocation after boot, so its own paths never open here.
-  const judgedPaths = bootable.layout.dma.filter(({ sid }) => !layout.components[layout.sids[sid]!.owner]!.trusted);
-  const unreachedPaths = model.coverage.unreachedPaths(judgedPaths);
-  const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found)).toSorted((a, b) => judged.findIndex(({ name }) => name === a.property) - judged.findIndex(({ name }) => name === b.property));
-  const missing: VerdictViolation[] =
-    explored.end !== "exhausted"
-      ? []
-      : unreachedPaths.map((path) => ({ property: "intended-dma", sentence: "Every DMA path that the spec intends is reached in some state.", message: `${pathName(layout, path)} is never possible` }));
-  const violations = [...broken, ...missing];
+/** The verdict of a run that found these properties broken. */
+export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: ReturnType<typeof reachedBy>, found: readonly VerdictViolation[]): Verdict => {
+  const { booted: { layout, plan, profile }, properties: judged } = model;
+  const { operations: coverage, unreached } = reached;
+  const exhausted = run.end === "exhausted";
+  const broken = found.toSorted((a, b) => judged.findIndex(({ name }) => name === a.property) - judged.findIndex(({ name }) => name === b.property));
+  const missing = unreached.map((path): VerdictViolation => ({ property: "intended-dma", sentence: "Every DMA path that the spec intends is reached in some state.", message: `${pathName(layout, path)} is never possible` }));
+  const violations = [...broken, ...(exhausted ? missing : [])];
   return {
     format: "cofferdam-verdict",
     version: 1,
     system: layout.name,
     board: layout.board,
     spec: layout.spec,
-    model: traceModel(booted, scope, caches),
-    scope,
-    result: resultOf(explored.end, violations),
-    end: explored.end,
-    states: explored.states,
-    transitions: explored.edges,
-    depth: explored.depth,
-    adversaries: booted.plan.subjects.filter(({ trusted }) => !trusted).map(({ name }) => name),
-    trusted: booted.plan.subjects.filter(({ trusted }) => trusted).map(({ name }) => name),
+    model: head,
+    scope: head.scope,
+    result: resultOf(run.end, violations),
+    ...run,
+    adversaries: plan.subjects.filter(({ trusted }) => !trusted).map(({ name }) => name),
+    trusted: plan.subjects.filter(({ trusted }) => trusted).map(({ name }) => name),
     properties: judged.map(({ name, sentence }) => ({
       name,
       sentence,
-      result: broken.some(({ property }) => property === name) ? "violated" : explored.end === "exhausted" ? "holds" : "undecided",
+      result: broken.some(({ property }) => property === name) ? "violated" : exhausted ? "holds" : "undecided",
     })),
     violations,
     coverage,
     notTried: notTriedUnder(profile),
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
-    intendedPaths: { judged: judgedPaths.length, ofTrusted: bootable.layout.dma.length - judgedPaths.length, unreached: unreachedPaths.map((path) => pathName(layout, path)) },
+    intendedPaths: { judged: reached.judged.length, ofTrusted: layout.dma.length - reached.judged.length, unreached: unreached.map((path) => pathName(layout, path)) },
     assumptions: assumptionsOf(profile),
   };
+};
+
+/** Explores the scaled layout under every order of invocations that untrusted components can make. */
+export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
+  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1 } = options;
+  const model = createModel(bootAt(layout, profile, { scope }), judged, caches);
+  const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) });
+  const reached = reachedBy(model);
+  const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
+  const { end, states, edges, depth } = explored;
+  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, reached, broken);
 };

@@ -4,7 +4,7 @@
  * same, because the machine closes its may-cache set then (design D5, D6).
  */
 import { impossible } from "../base/diagnostic.ts";
-import { type Packed, packed } from "../base/state.ts";
+import { type Packed, packed, placesOf } from "../base/state.ts";
 import type { Step } from "../base/step.ts";
 import { canonicalise } from "../kernel/canonical.ts";
 import { forEachInstance } from "../kernel/instances.ts";
@@ -16,11 +16,17 @@ import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
+import { emptyTree } from "./outcomes/factTree.ts";
+import { createOutcomes, type StepList } from "./outcomes/outcomes.ts";
+import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
+import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
 
 export interface Model extends Explorable {
   readonly booted: Booted;
   readonly machine: Machine;
+  /** The numbers by which packed states name machine states. */
+  readonly machineIds: MachineIds;
   readonly packed: Packed<KernelShape>;
   /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
   readonly kernel: Kernel;
@@ -31,14 +37,19 @@ export interface Model extends Explorable {
   readonly machineAt: (states: Uint32Array, at: number) => MachineState;
   /** The state at `at` as the properties see it; valid until the next call into the model. */
   readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
+  readonly expandPlainly: Explorable["expand"];
   /** Runs anything on the window; what it emits is executed on the machine. */
   readonly apply: <T>(act: (kernel: Kernel) => T, before: MachineState) => T;
   /** Runs one instance on the window: the steps it gave the SMMU. */
   readonly run: (definition: Invocation, request: Request, before: MachineState) => readonly Step[];
 }
 
+/** Which word of a packed state is the machine's number. */
+const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
+
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may"): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", machineIds: MachineIds = createMachineIds()): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
@@ -46,28 +57,24 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)));
   const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
-  const ids = view.tables.machine.at(0);
-  const setMachine = (state: MachineState): void => {
-    ids.image = state.imageId;
-    ids.cache = state.cacheId;
-  };
+  const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
   };
-  const machineInWindow = (): MachineState => machine.state(ids.image, ids.cache) ?? impossible("a state names a machine that this run never met");
+  const machineInWindow = (): MachineState => machineIds.at(row.id);
 
-  const first = machine.executeAll(machine.start, booted.steps);
+  const first = machineIds.idOf(machine.executeAll(machine.start, booted.steps), FIRST, booted.steps);
   const initial = new Uint32Array(view.words);
   view.pack(booted.state, initial, 0);
   load(initial, 0);
-  setMachine(first);
+  row.id = first;
   initial.set(view.window);
 
   const apply: Model["apply"] = (act, before) => {
     emitted = [];
     const answer = act(kernel);
     canonicalise(kernel);
-    setMachine(machine.executeAll(before, emitted));
+    row.id = machineIds.idOf(machine.executeAll(before, emitted), row.id, emitted);
     return answer;
   };
   const run: Model["run"] = (definition, request, before) => {
@@ -76,9 +83,34 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   };
   const viewOf = viewer(booted, kernel, machine);
 
+  const word = machineWord(shape);
+  const outcomes = createOutcomes(booted, subjects);
+  coverage.also(outcomes.met);
+  const after: Map<number, number>[] = [];
+  /** The machine's number after a list of steps; equal lists are one object. */
+  const execute = (before: number, { id, steps }: StepList): number => {
+    const known = (after[id] ??= new Map());
+    let next = known.get(before);
+    if (next === undefined) known.set(before, (next = machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps)));
+    return next;
+  };
+  const scratch = new Uint32Array(view.words);
+  const kept = new Uint32Array(view.words);
+  const judgements = emptyTree<{ readonly answer: number }>();
+  let viewing: ReturnType<typeof viewer> | undefined;
+  /** Which properties the state violates, as a question about it. */
+  const judged = (asked: Kernel): number => {
+    viewing ??= viewer(booted, asked, machine);
+    const seen = viewing(machineIds.at(asked.tables.machine.at(0).id));
+    let violated = 0;
+    for (const [bit, property] of properties.entries()) if (property.violation(seen) !== undefined) violated |= 1 << bit;
+    return violated;
+  };
+
   return {
     booted,
     machine,
+    machineIds,
     packed: view,
     kernel,
     coverage,
@@ -97,26 +129,47 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
       return viewOf(machineInWindow());
     },
     expand: (states, at, visit) => {
+      const before = states[at + word]!;
+      for (let index = 0; index < view.words; index++) scratch[index] = states[at + index]!;
+      const sum = sumOf(scratch, 0, view.words);
+      outcomes.forEach(states, at, ({ words, keep, bits, given }, ordinal) => {
+        let changed = sum;
+        for (let index = 0; index < words.length; index++) {
+          const place = words[index]!;
+          const old = scratch[place]!;
+          kept[index] = old;
+          scratch[place] = (old & keep[index]!) | bits[index]!;
+          changed = (changed - mixed(place, old) + mixed(place, scratch[place])) | 0;
+        }
+        if (given.steps.length === 0) visit(scratch, ordinal, 0, changed);
+        else {
+          const next = execute(before, given);
+          scratch[word] = next;
+          visit(scratch, ordinal, given.steps.length, (changed - mixed(word, before) + mixed(word, next)) | 0);
+          scratch[word] = before;
+        }
+        for (let index = 0; index < words.length; index++) scratch[words[index]!] = kept[index]!;
+      });
+    },
+    expandPlainly: (states, at, visit) => {
       load(states, at);
       const before = machineInWindow();
       let ordinal = -1;
       forEachInstance(kernel, subjects, (_, definition, request) => {
         ordinal += 1;
-        const refused = refusedBy(kernel, definition, request);
-        coverage.count(definition, refused?.index ?? -1);
-        if (refused !== undefined) return;
+        if (refusedBy(kernel, definition, request) !== undefined) return;
         const steps = run(definition, request, before);
         visit(view.window, ordinal, steps.length);
         load(states, at);
       });
     },
     judge: (states, at) => {
-      load(states, at);
-      const seen = viewOf(machineInWindow());
-      coverage.see(seen);
-      let violated = 0;
-      for (const [bit, property] of properties.entries()) if (property.violation(seen) !== undefined) violated |= 1 << bit;
-      return violated;
+      const now = machineIds.at(states[at + word]!);
+      if (!coverage.saw(now)) {
+        load(states, at);
+        coverage.see(viewOf(now));
+      }
+      return outcomes.ask(judgements, states, at, judged);
     },
   };
 };

@@ -238,10 +238,12 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((m
     const page = pageAround(address);
     if (page === undefined) return NULL;
     const { slot } = kernel.tables;
-    if (slot.some(({ kind, object }) => kind === FRAME && object === page)) return FRAME;
-    if (slot.some(({ kind, object }) => kind === PAGE_TABLE && object === page)) return PAGE_TABLE;
-    if (slot.some(({ kind, object }) => kind === VSPACE && kernel.plan.vspaces[object]!.page === page)) return VSPACE;
-    return slot.some(({ kind, object }) => (kind === CNODE || kind === CNODE_ZOMBIE) && kernel.plan.cnodes[object]!.address === kernel.plan.pages[page]!.pa) ? CNODE : NULL;
+    if (slot.any({ kind: FRAME, object: page })) return FRAME;
+    if (slot.any({ kind: PAGE_TABLE, object: page })) return PAGE_TABLE;
+    const vspace = kernel.plan.vspaces.findIndex((candidate) => candidate.page === page);
+    if (vspace >= 0 && slot.any({ kind: VSPACE, object: vspace })) return VSPACE;
+    const cnode = kernel.plan.cnodes.findIndex(({ address: at }) => at === kernel.plan.pages[page]!.pa);
+    return cnode >= 0 && (slot.any({ kind: CNODE, object: cnode }) || slot.any({ kind: CNODE_ZOMBIE, object: cnode })) ? CNODE : NULL;
   };
   return (machine) => {
     const reach = machineRun.reach(machine);

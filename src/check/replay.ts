@@ -1,10 +1,10 @@
 /** Replays a trace by its messages alone, on a scaled or unscaled state, and says whether the property breaks there too. */
-import { invoke } from "../kernel/api.ts";
-import { invocations } from "../kernel/invocations.ts";
+import { mutantOf, type Profile, profileNamed, type Safeguard, safeguards } from "../kernel/profile.ts";
 import type { Booted } from "../system/boot.ts";
 import { createModel } from "./model.ts";
+import { moveIn, moveOf } from "./moves.ts";
 import type { Property } from "./properties.ts";
-import { finalHash, type Trace, wordNames } from "./trace.ts";
+import { finalHash, type Trace, type TraceModel } from "./trace.ts";
 
 export type Replay =
   /** The property is violated in the last state, with this message. */
@@ -14,20 +14,24 @@ export type Replay =
   /** Step `at` (from 0) answered otherwise. */
   | { readonly result: "diverged"; readonly at: number; readonly answered: string };
 
+/** The kernel that a trace was found in; undefined if this version has none such. */
+export const profileOf = ({ profile, mutant }: Pick<TraceModel, "profile" | "mutant">): Profile | undefined => {
+  const base = profileNamed(profile);
+  if (mutant === undefined || base === undefined) return base;
+  return Object.hasOwn(safeguards, mutant) ? mutantOf(base, mutant as Safeguard) : undefined;
+};
+
 /** `final`: the hash that the last state must have; left out on another scale than the trace was found at. */
 export const replay = (booted: Booted, property: Property, trace: Trace, final?: string): Replay => {
   const model = createModel(booted, [property], trace.model.caches);
-  const state = Uint32Array.from(model.initial);
+  let state = model.initial;
   for (const [at, step] of trace.steps.entries()) {
-    const machine = model.machineAt(state, 0);
-    const definition = invocations.find(({ label }) => label === step.op);
-    const subject = booted.plan.subjects.findIndex(({ name }) => name === step.actor);
-    if (definition === undefined || subject < 0) return { result: "diverged", at, answered: "no such actor or invocation" };
-    const word = (name: string) => BigInt(step.args[name] ?? "0x0");
-    const message = { cptr: word("cptr"), label: step.op, words: wordNames(definition).map(word), caps: definition.caps.map(({ name }) => word(name)) };
-    const answer = model.apply((kernel) => invoke(kernel, subject, message), machine);
-    if (answer.error !== step.result) return { result: "diverged", at, answered: answer.error };
-    state.set(model.packed.window);
+    const move = moveOf(step);
+    const moved = move === undefined ? { error: "no such actor or invocation" } : moveIn(model, state, move);
+    const answered = "error" in moved ? moved.error : "seL4_NoError";
+    if (answered !== step.result) return { result: "diverged", at, answered };
+    // What is refused changes nothing.
+    if ("state" in moved) state = moved.state;
   }
   if (final !== undefined && finalHash(model.packed.unpack(state, 0), model.machine, model.machineAt(state, 0)) !== final) return { result: "diverged", at: trace.steps.length - 1, answered: "with another final state" };
   const violation = property.violation(model.viewAt(state, 0));

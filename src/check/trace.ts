@@ -30,6 +30,8 @@ export interface TraceModel {
   readonly grain: "coarse";
   readonly caches: "may" | "none";
   readonly scope: Scope;
+  /** Found on the whole layout, not on the scaled one. */
+  readonly whole?: true;
 }
 export interface TraceStep {
   readonly actor: string;
@@ -37,7 +39,8 @@ export interface TraceStep {
   /** By the names of the definition; numbers as hex. `cptr` is the invoked capability. */
   readonly args: Readonly<Record<string, string>>;
   readonly result: string;
-  readonly changed: readonly { readonly what: string; readonly field: string; readonly old: string | number; readonly new: string | number }[];
+  /** What became other in the kernel's tables: `what` names the row. A trace that was written before may lack the table. */
+  readonly changed: readonly { readonly table?: string; readonly what: string; readonly field: string; readonly old: string | number; readonly new: string | number }[];
   readonly steps: readonly { readonly kind: string; readonly addr?: string; readonly size?: string; readonly old?: string; readonly new?: string; readonly command?: readonly string[]; readonly what?: string }[];
 }
 export interface Trace {
@@ -46,6 +49,8 @@ export interface Trace {
   readonly model: TraceModel;
   readonly spec: { readonly hash: string };
   readonly property: string;
+  /** Where a random walk found it, the string that walks there again. */
+  readonly seed?: string;
   readonly message: string;
   readonly steps: readonly TraceStep[];
   readonly witness: {
@@ -126,7 +131,7 @@ const changes = (plan: Plan, before: Plain<KernelShape>, after: Plain<KernelShap
           const old = (before[table][index] as Record<string, number>)[field]!;
           if (old === value) return [];
           const shown = (number: number) => (table === "slot" && field === "kind" ? kinds[number]! : number);
-          return [{ what: rowName(plan, table, index), field, old: shown(old), new: shown(value) }];
+          return [{ table, what: rowName(plan, table, index), field, old: shown(old), new: shown(value) }];
         }),
       ),
     );
@@ -152,7 +157,7 @@ export const finalHash = (state: Plain<KernelShape>, run: Pick<Machine, "content
   return sha256(canonicalJson({ tables, ...run.contents(machine) }));
 };
 
-/** One invocation of a path, with the states around it. */
+/** One invocation of a path. */
 interface Performed {
   readonly subject: number;
   readonly definition: Invocation;
@@ -171,30 +176,55 @@ const instanceAt = (model: Model, ordinal: number): Performed => {
   return found;
 };
 
+/** Who invoked what, and what it gave the SMMU. */
+interface Told extends Pick<TraceStep, "actor" | "op" | "args"> {
+  readonly given: readonly Step[];
+}
+/** Runs one invocation on the model's window, which holds the state before it. */
+export type Act = (machine: MachineState) => Told;
+
+/** The acts of a path that names instances by their ordinals. */
+const actsOf = (model: Model, ordinals: readonly number[]): Act[] =>
+  ordinals.map((ordinal) => (machine) => {
+    const { plan } = model.booted;
+    const { subject, definition, request } = instanceAt(model, ordinal);
+    return { actor: plan.subjects[subject]!.name, op: definition.label, args: argumentsOf(plan, definition, request), given: model.run(definition, request, machine) };
+  });
+
+/** The messages of a path that names instances by their ordinals: actor, label and arguments of each step. */
+export const messagesOf = (model: Model, ordinals: readonly number[]): Pick<TraceStep, "actor" | "op" | "args">[] => {
+  const state = Uint32Array.from(model.initial);
+  return actsOf(model, ordinals).map((act) => {
+    const { actor, op, args } = act(model.machineAt(state, 0));
+    state.set(model.packed.window);
+    return { actor, op, args };
+  });
+};
+
+export interface TracedViolation {
+  readonly trace: Trace;
+  readonly violation: Violation;
+}
 /** Walks a path from the first state, telling what each invocation did; then judges the property in the last state. */
-export const traceOf = (model: Model, head: Pick<Trace, "model" | "spec">, property: number, ordinals: readonly number[]): { readonly trace: Trace; readonly violation: Violation } => {
+export const traceOf = (model: Model, head: Pick<Trace, "model" | "spec">, property: number, ordinals: readonly number[]): TracedViolation =>
+  traceThrough(model, head, property, actsOf(model, ordinals));
+
+/** The same for acts of any kind. */
+export const traceThrough = (model: Model, head: Pick<Trace, "model" | "spec">, property: number, acts: readonly Act[]): TracedViolation => {
   const { plan } = model.booted;
   const state = Uint32Array.from(model.initial);
   const steps: TraceStep[] = [];
-  for (const ordinal of ordinals) {
+  for (const act of acts) {
     const before = model.packed.unpack(state, 0);
     let machine = model.machineAt(state, 0);
-    const { subject, definition, request } = instanceAt(model, ordinal);
-    const given = model.run(definition, request, machine);
+    const { given, ...told } = act(machine);
     state.set(model.packed.window);
     const shown = given.map((step) => {
       const line = shownStep(step, machine);
       machine = model.machine.execute(machine, step);
       return line;
     });
-    steps.push({
-      actor: plan.subjects[subject]!.name,
-      op: definition.label,
-      args: argumentsOf(plan, definition, request),
-      result: "seL4_NoError",
-      changed: changes(plan, before, model.packed.unpack(state, 0)),
-      steps: shown,
-    });
+    steps.push({ ...told, result: "seL4_NoError", changed: changes(plan, before, model.packed.unpack(state, 0)), steps: shown });
   }
   const violation = model.properties[property]!.violation(model.viewAt(state, 0));
   if (violation === undefined) throw new Error("the path does not violate the property");

@@ -22,6 +22,23 @@ export interface VerdictViolation {
   readonly unscaled?: Replay;
 }
 
+/** What a run of random walks looked at; `states` of the verdict counts the distinct ones, `transitions` what was performed. */
+export interface Sampled {
+  readonly seed: number;
+  /** Walks made, of `runs` asked for, each of at most `length` invocations. */
+  readonly walks: number;
+  readonly runs: number;
+  readonly length: number;
+  /** The whole layout was walked, not a scaled one. */
+  readonly whole: boolean;
+  /** Invocations that the kernel refused. */
+  readonly refused: number;
+  /** Different pairs of refusals that held of one invocation; the first of them is what the kernel answered. */
+  readonly refusalPairs: number;
+  /** Where a property failed: the invocations performed on the walk before it was shrunk, and the string that reproduces it. */
+  readonly failed?: { readonly drawn: number; readonly replay: string };
+}
+
 export interface Verdict {
   readonly format: "cofferdam-verdict";
   readonly version: 1;
@@ -32,15 +49,17 @@ export interface Verdict {
   readonly scope: Scope;
   /**
    * `holds`: every state of this scope was explored and no property fails. `violated`: one fails. `inconclusive`: a bound
-   * was hit before either; nothing was shown beyond the states that were seen.
+   * was hit before either, or states were only sampled; nothing was shown beyond the states that were seen.
    */
   readonly result: "holds" | "violated" | "inconclusive";
-  /** Why exploration ended: `exhausted`, `violated`, or the bound that was hit. */
+  /** Why exploration ended: `exhausted`, `violated`, `sampled`, or the bound that was hit. */
   readonly end: string;
   readonly states: number;
   readonly transitions: number;
   /** Invocations on the longest shortest path. */
   readonly depth: number;
+  /** Present where random walks were made: what was not on one of them was not looked at. */
+  readonly sampled?: Sampled;
   readonly adversaries: readonly string[];
   readonly trusted: readonly string[];
   readonly properties: readonly { readonly name: PropertyName; readonly sentence: string; readonly result: "holds" | "violated" | "undecided" }[];

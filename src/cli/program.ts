@@ -9,6 +9,7 @@ import * as Console from "effect/Console";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { exportFormats } from "../check/export/formats.ts";
 import { profileNames, safeguards } from "../kernel/profile.ts";
 import { BAD_INPUT, exitWith, INTERNAL } from "./exit.ts";
 import { programVersion } from "./system.ts";
@@ -58,6 +59,13 @@ const checkFlags = {
   maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(2_000_000)),
   maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
   maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
+  traces: Flag.Int("traces").pipe(Flag.withDescription("this many different traces to each property that fails"), Flag.withDefault(1)),
+  strategy: Flag.Literals("strategy", ["exhaustive", "random"]).pipe(Flag.withDescription("every state, shortest traces first, or random walks"), Flag.withDefault("exhaustive")),
+  runs: Flag.Int("runs").pipe(Flag.withDescription("random: how many walks (400)"), Flag.optional),
+  length: Flag.Int("length").pipe(Flag.withDescription("random: invocations of the longest walk (50)"), Flag.optional),
+  seed: Flag.Int("seed").pipe(Flag.withDescription("random: the same seed gives the same walks (1)"), Flag.optional),
+  whole: flag("whole", "random: walk the whole layout instead of the scaled one"),
+  replay: Flag.String("replay").pipe(Flag.withDescription("random: one walk again, by the string that a failure prints"), Flag.optional),
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for verdict.json and the traces"), Flag.optional),
   json,
   events: flag("events", "progress and verdict as JSON lines on stdout"),
@@ -74,6 +82,10 @@ const check = Command.make("check", checkFlags, (flags) =>
     await commands.check(flags.spec.value, {
       ...flags,
       mutant: Option.getOrUndefined(flags.mutant),
+      runs: Option.getOrUndefined(flags.runs),
+      length: Option.getOrUndefined(flags.length),
+      seed: Option.getOrUndefined(flags.seed),
+      replay: Option.getOrUndefined(flags.replay),
       out: Option.getOrUndefined(flags.out),
       states: flags.maxStates,
       depth: flags.maxDepth,
@@ -82,11 +94,27 @@ const check = Command.make("check", checkFlags, (flags) =>
   }),
 ).pipe(Command.withDescription("Explore everything that untrusted components can do, and give a verdict"));
 
-const replay = Command.make(
-  "replay",
-  { spec, trace: Argument.String("trace").pipe(Argument.withDescription("trace file that check wrote")), whole: flag("whole", "on the whole layout instead of the scaled one"), json },
-  ({ spec: file, trace, whole, json: asJson }) => perform(async () => (await import("./commands/replay.ts")).replay(file, trace, whole, asJson)),
+const replayFlags = {
+  spec,
+  trace: Argument.String("trace").pipe(Argument.withDescription("trace file that check wrote")),
+  whole: flag("whole", "on the whole layout instead of the scaled one"),
+  minimise: flag("minimise", "leave out what the break does not need, and put the rest in normal form"),
+  out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("file for the minimised trace"), Flag.optional),
+  json,
+};
+const replay = Command.make("replay", replayFlags, ({ spec: file, trace, whole, minimise, out, json: asJson }) =>
+  perform(async () => (await import("./commands/replay.ts")).replay(file, trace, { whole, minimise, out: Option.getOrUndefined(out), json: asJson })),
 ).pipe(Command.withDescription("Run a trace again, in milliseconds"));
+
+const exportFlags = {
+  file: Argument.String("trace").pipe(Argument.withDescription("trace file that check wrote; for sarif and junit also verdict.json")),
+  as: Flag.Literals("as", exportFormats).pipe(Flag.withDescription("the format")),
+  spec: Flag.String("spec").pipe(Flag.withDescription("the system spec, which a vitest file reads and SARIF points at; default: system.yaml beside the output"), Flag.optional),
+  out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("file to write; default: stdout"), Flag.optional),
+};
+const exportCommand = Command.make("export", exportFlags, ({ file, as, spec: system, out }) =>
+  perform(async () => (await import("./commands/export.ts")).exportFile(file, { as, spec: Option.getOrUndefined(system), out: Option.getOrUndefined(out) })),
+).pipe(Command.withDescription("Turn a counterexample into a test, a diagram, or a report for other tools"));
 
 const invokeFlags = {
   system: Argument.String("system").pipe(Argument.withDescription("system spec, or first state, in YAML")),
@@ -97,6 +125,17 @@ const invokeFlags = {
 const invoke = Command.make("invoke", invokeFlags, ({ system, profile, sequence, state }) =>
   perform(async () => (await import("./commands/invoke.ts")).invoke(system, { profile, sequence, state })),
 ).pipe(Command.withDescription("Run a list of invocations under a profile, and answer each as the kernel does"));
+
+const proveFlags = {
+  mutant: Flag.Literals("mutant", Object.keys(safeguards)).pipe(Flag.withDescription("a kernel with this safeguard removed"), Flag.optional),
+  larger: Flag.Int("larger").pipe(Flag.withDescription("also try this many random settings of each invocation in a larger plan; then the exit code is 3 at best"), Flag.withDefault(0)),
+  smt: Flag.String("smt").pipe(Flag.withDescription("folder for the obligations as SMT-LIB 2 files"), Flag.optional),
+  z3: flag("z3", "ask Z3 about them, too"),
+  json,
+};
+const prove = Command.make("prove", proveFlags, (flags) =>
+  perform(async () => (await import("./commands/prove.ts")).prove({ ...flags, mutant: Option.getOrUndefined(flags.mutant), smt: Option.getOrUndefined(flags.smt) })),
+).pipe(Command.withDescription("Show by induction that the core of the kernel keeps its invariant, for any number of objects"));
 
 const hazards = Command.make(
   "hazards",
@@ -147,7 +186,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, invoke, hazards, decode, translate, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, replay, exportCommand, invoke, prove, hazards, decode, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

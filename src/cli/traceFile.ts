@@ -19,6 +19,7 @@ const model = Schema.Struct({
   grain: Schema.Literal("coarse"),
   caches: Schema.Literals(["may", "none"]),
   scope,
+  whole: Schema.optionalKey(Schema.Literal(true)),
 });
 const changed = Schema.Struct({ table: Schema.optionalKey(short), what: short, field: short, old: Schema.Union([short, Schema.Int]), new: Schema.Union([short, Schema.Int]) });
 const given = Schema.Struct({
@@ -46,6 +47,7 @@ export const traceSchema = Schema.Struct({
   model,
   spec: Schema.Struct({ hash: short }),
   property: short,
+  seed: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(20_000))),
   message: short,
   steps: Schema.Array(step).check(Schema.isMaxLength(10_000)),
   witness,

@@ -1,18 +1,21 @@
 /** A verdict in words, for someone who sees one for the first time. */
 import type { TraceStep } from "../check/trace.ts";
+import { summaryOf } from "../check/summary.ts";
 import { scopeInWords, type Verdict, type VerdictViolation } from "../check/verdict.ts";
 
 const count = (number: number): string => number.toLocaleString("en-US");
 const wrap = (items: readonly string[]): string => (items.length === 0 ? "none" : items.join(", "));
 
-const headline = ({ result, end, system, adversaries }: Verdict): string => {
+const headline = ({ result, end, system, adversaries, sampled }: Verdict): string => {
   const who = adversaries.length === 0 ? "no untrusted component" : `whatever ${wrap(adversaries)} may do`;
   if (result === "holds") return `HOLDS  ${system}: every property holds in every reachable state, ${who}, at the scope below.`;
   if (result === "violated") return `VIOLATED  ${system}: isolation can be broken.`;
+  if (sampled !== undefined) return `INCONCLUSIVE  ${system}: ${count(sampled.walks)} random walk(s) met no violation${end === "sampled" ? "" : ` (${end})`}. A sample is no proof: none is excluded.`;
   return `INCONCLUSIVE  ${system}: exploration stopped at a bound (${end}). No violation was met, and none is excluded.`;
 };
 
-const stepText = (step: TraceStep, index: number): string[] => {
+/** One invocation, with what it gave the SMMU. */
+export const stepText = (step: TraceStep, index: number): string[] => {
   const named = Object.entries(step.args).map(([name, value]) => `${name}=${value}`);
   const stores = step.steps.map((given) => {
     const what = given.what === undefined ? "" : `  ; ${given.what}`;
@@ -30,14 +33,36 @@ const unscaledText = ({ unscaled }: VerdictViolation): string[] => {
   return [unscaled.result === "holds" ? "  Replayed on the whole layout, unscaled: it does not break there." : `  Replayed on the whole layout, unscaled: step ${unscaled.at + 1} answers ${unscaled.answered}.`];
 };
 
-const violationText = (violation: VerdictViolation): string[] => {
+const violationText = (violation: VerdictViolation, index: number, all: readonly VerdictViolation[]): string[] => {
   const { trace } = violation;
-  const head = [`${violation.property}: ${violation.message}.`, `  The property: ${violation.sentence}`];
-  if (trace === undefined) return head;
-  const via = trace.witness.via.map(({ what, addr, value }) => `       ${what} at ${addr} = ${value}`);
+  const what = `  The property: ${violation.sentence}`;
+  if (trace === undefined) return [`${violation.property}: ${violation.message}.`, what];
+  const via = trace.witness.via.map(({ what: read, addr, value }) => `       ${read} at ${addr} = ${value}`);
   const transaction = trace.witness.iova === undefined ? [] : [`  Then a ${trace.witness.op} by stream ${trace.witness.sid} at IOVA ${trace.witness.iova} reaches ${trace.witness.pa}, by way of`];
-  return [...head, `  Shortest trace, ${trace.steps.length} invocation(s):`, ...trace.steps.flatMap(stepText), ...transaction, ...(transaction.length === 0 ? [] : via), ...unscaledText(violation)];
+  const first = all.findIndex(({ property }) => property === violation.property) === index;
+  return [
+    `${violation.property}: ${summaryOf(trace)}.`,
+    ...(first ? [what] : []),
+    `  ${!first ? "Another" : trace.seed === undefined ? "Shortest" : "Shrunk"} trace, ${trace.steps.length} invocation(s):`,
+    ...trace.steps.flatMap(stepText),
+    ...transaction,
+    ...(transaction.length === 0 ? [] : via),
+    ...unscaledText(violation),
+  ];
 };
+
+/** What random walks looked at. */
+const sampledText = ({ states, transitions, depth, sampled }: Verdict): string[] => {
+  if (sampled === undefined) return [];
+  const { seed, walks, runs, length, refused, refusalPairs, failed } = sampled;
+  return [
+    `Sampled: ${count(walks)} of ${count(runs)} random walks of at most ${length} invocations, seed ${seed}: ${count(transitions)} invocations performed, ${count(refused)} refused, ${count(states)} distinct states; the longest walk performed ${depth}.`,
+    `Pairs of refusals that held of one invocation: ${refusalPairs}.`,
+    ...(failed === undefined ? [] : [`The walk that failed performed ${failed.drawn} before it was shrunk. It is walked again by --replay ${failed.replay}`]),
+  ];
+};
+const scopeText = ({ scope, sampled }: Verdict): string =>
+  sampled?.whole === true ? `Scope: the whole layout, unscaled; IOVAs are those mapped at boot and ${scope.addresses} more, and a CNode that is made has ${scope.slots} slot(s).` : `Scope: ${scopeInWords(scope)}. Larger scopes are not covered.`;
 
 const explored = (verdict: Verdict): string =>
   verdict.end === "exhausted"
@@ -62,9 +87,9 @@ export const verdictText = (verdict: Verdict, all = false): string => {
   return [
     headline(verdict),
     "",
-    ...verdict.violations.flatMap((violation) => [...violationText(violation), ""]),
-    explored(verdict),
-    `Scope: ${scopeInWords(verdict.scope)}. Larger scopes are not covered.`,
+    ...verdict.violations.flatMap((violation, index, every) => [...violationText(violation, index, every), ""]),
+    ...(verdict.sampled === undefined ? [explored(verdict)] : sampledText(verdict)),
+    scopeText(verdict),
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),
     pathsText(verdict),

@@ -86,8 +86,8 @@ export const kernelShape = (plan: Plan) => {
     /** Set when the kernel has stopped (kernel.ts `halt`); only where ASID pools can be deleted. */
     processor: { rows: 1, fields: { halted: below(plan.asidPools.length > 0 ? 2 : 1) } },
     vcpu: { rows: plan.vcpus.length, fields: { thread: optional(plan.threads.length) } },
-    /** Interned values of the machine: table memory with registers, and the may-cache set. The kernel never reads them. */
-    machine: { rows: 1, fields: { image: interned, cache: interned } },
+    /** Number of the machine's state: table memory, registers and may-cache set. The kernel never reads it. */
+    machine: { rows: 1, fields: { id: interned } },
   } as const;
 };
 

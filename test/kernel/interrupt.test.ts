@@ -91,3 +91,14 @@ describe("a software-generated interrupt", () => {
     expect(say("b 0x4 poll")).toBe("NoError -> b 0x6");
   });
 });
+
+describe("the slot for what is issued", () => {
+  // cspace.c lookupTargetSlot: the guard of the root is 56 bits of 0, and a slot number takes all 64.
+  it.each(["IRQIssueIRQHandler 3", "ARMIRQIssueIRQHandlerTrigger 3 0", "ARMIRQIssueSGISignal 3 0"])("%s", (call) => {
+    const { say } = threeThreads();
+    const into = (slot: string) => say(`a 0xb ${call} ${slot} + 0x1`);
+    expect([into("0x20 0"), into("0x20 65")]).toEqual(["RangeError 0x1 0x40", "RangeError 0x1 0x40"]);
+    expect([into("0x120 64"), into("0x20 63")]).toEqual(["FailedLookup 0x0 0x4 0x40 0x0 0x38", "FailedLookup 0x0 0x3 0x3f 0x40"]);
+    expect([say(`a 0xb ${call} 0x20 64 + 0x2`), into("2 64"), into("0x20 64")]).toEqual(["FailedLookup 0x0 0x1", "DeleteFirst", "NoError"]);
+  });
+});

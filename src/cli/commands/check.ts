@@ -3,6 +3,7 @@ import type { Diagnostic } from "../../base/diagnostic.ts";
 import { checkInBackground } from "../../check/background.ts";
 import { mutants } from "../../check/mutants.ts";
 import { properties } from "../../check/properties.ts";
+import type { Trace } from "../../check/trace.ts";
 import type { Verdict } from "../../check/verdict.ts";
 import { mutantOf, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
@@ -13,8 +14,9 @@ import { progressLine } from "../progress.ts";
 import { openSystem } from "../system.ts";
 import { verdictText } from "../verdictText.ts";
 import { write } from "./generate.ts";
+import { type RandomFlags, sample, sampleOrder } from "./sample.ts";
 
-export interface CheckFlags {
+export interface CheckFlags extends RandomFlags {
   readonly scope: string;
   readonly profile: string;
   readonly mutant: string | undefined;
@@ -22,6 +24,8 @@ export interface CheckFlags {
   readonly states: number;
   readonly depth: number;
   readonly seconds: number;
+  /** Different traces to each property that fails. */
+  readonly traces: number;
   readonly out: string | undefined;
   readonly json: boolean;
   readonly events: boolean;
@@ -47,12 +51,12 @@ export const parseScope = (text: string): Scope | Diagnostic => {
 };
 
 /** Explores, with progress on stderr; an interrupt keeps the partial verdict. */
-export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events">): Promise<Verdict> => {
+export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "traces">>): Promise<Verdict> => {
   const line = progressLine();
   const base = profileNamed(flags.profile)!;
   const profile = flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard);
   const bounds = { states: flags.states, depth: flags.depth, seconds: flags.seconds };
-  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds }, (progress) => {
+  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds, traces: flags.traces ?? 1 }, (progress) => {
     if (flags.events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
     else line.show(progress);
   });
@@ -72,35 +76,59 @@ export const verdictCode = ({ result, end }: Verdict): number => {
   return result === "holds" ? OK : INCONCLUSIVE;
 };
 
+const MOST_TRACES = 100;
+
+/** The first trace of a property has no number. */
+const traceFile = (property: string, number: number): string => `trace-${property}${number === 0 ? "" : `-${number + 1}`}.json`;
+
+/** The violations that have a trace, each with the name of its file. */
+const traceFiles = ({ violations }: Verdict): { name: string; trace: Trace }[] =>
+  violations.flatMap(({ property, trace }, index) => (trace === undefined ? [] : [{ name: traceFile(property, violations.slice(0, index).filter((other) => other.property === property).length), trace }]));
+
 /** verdict.json, and one file for each trace. */
 export const verdictFiles = (verdict: Verdict): { name: string; text: string }[] => [
   { name: "verdict.json", text: `${JSON.stringify(verdict, undefined, 2)}\n` },
-  ...verdict.violations.flatMap(({ property, trace }) => (trace === undefined ? [] : [{ name: `trace-${property}.json`, text: `${JSON.stringify(trace, undefined, 2)}\n` }])),
+  ...traceFiles(verdict).map(({ name, trace }) => ({ name, text: `${JSON.stringify(trace, undefined, 2)}\n` })),
 ];
 
-/** Names of trace files of properties that no longer fail. */
-export const staleTraces = ({ violations }: Verdict): string[] =>
-  properties.filter(({ name }) => !violations.some(({ property }) => property === name)).map(({ name }) => `trace-${name}.json`);
+/** Names of trace files that an earlier verdict may have left. */
+export const staleTraces = (verdict: Verdict): string[] => {
+  const fresh = new Set(traceFiles(verdict).map(({ name }) => name));
+  return properties.flatMap(({ name }) => Array.from({ length: MOST_TRACES }, (_, number) => traceFile(name, number))).filter((name) => !fresh.has(name));
+};
 
 /** The command that shows a failure again: the replay of its trace, or the same check. */
-const reproduce = (spec: string, { scope, profile, mutant, caches, out }: CheckFlags, { violations }: Verdict): string => {
+const reproduce = (spec: string, { scope, profile, mutant, caches, traces, out, whole }: CheckFlags, { violations, sampled }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
   if (trace === undefined) return "";
   if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json\n`;
-  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`];
+  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
+};
+
+const refuse = (diagnostic: Diagnostic): void => {
+  showDiagnostics([diagnostic]);
+  exitWith(BAD_INPUT);
 };
 
 export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
   const scope = parseScope(flags.scope);
+  if (!(flags.traces >= 1 && flags.traces <= MOST_TRACES)) {
+    showDiagnostics([usage(`no ${flags.traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`)]);
+    return exitWith(BAD_INPUT);
+  }
   const bounded = flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1;
   if ("id" in scope || !bounded) {
     showDiagnostics(["id" in scope ? scope : usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0")]);
     return exitWith(BAD_INPUT);
   }
+  const order = sampleOrder(flags);
+  if (order !== undefined && "id" in order) return refuse(order);
+  if (order !== undefined && flags.traces !== 1) return refuse(usage("random walks stop at the first that fails", "leave --traces out, or give another --seed"));
   const system = openSystem(spec);
   if (system === undefined) return;
-  const verdict = await explore(system.plan.layout, scope, flags);
+  const verdict = await (order === undefined ? explore(system.plan.layout, scope, flags) : sample(system.plan.layout, scope, order, flags));
+  if ("id" in verdict) return refuse(verdict);
   if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict), staleTraces(verdict))) return;
   if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
   else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : `${verdictText(verdict, flags.verbose)}${reproduce(spec, flags, verdict)}`);

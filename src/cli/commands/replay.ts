@@ -1,25 +1,37 @@
-/** `cofferdam replay SPEC TRACE`: runs a trace again, in milliseconds, on the scaled or the whole system. */
+/**
+ * `cofferdam replay SPEC TRACE`: runs a trace again, in milliseconds, on the scaled or the whole system; with `--minimise`
+ * it gives the moves that the break needs, in normal form.
+ */
+import { basename, dirname } from "node:path";
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { properties } from "../../check/properties.ts";
-import { replay as replayTrace, type Replay } from "../../check/replay.ts";
+import { bootAt } from "../../check/check.ts";
+import { minimised } from "../../check/minimise.ts";
+import { createModel } from "../../check/model.ts";
+import { moveOf, traceOfMoves } from "../../check/moves.ts";
+import { properties, type Property } from "../../check/properties.ts";
+import { profileOf, replay as replayTrace, type Replay } from "../../check/replay.ts";
+import { summaryOf } from "../../check/summary.ts";
 import { modelHash, type Trace } from "../../check/trace.ts";
-import { mutantOf, type Profile, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
-import { boot } from "../../system/boot.ts";
+import type { Profile } from "../../kernel/profile.ts";
+import { boot, type Booted } from "../../system/boot.ts";
 import type { Layout } from "../../system/layout.ts";
-import { scale, unscaled } from "../../system/scale.ts";
+import { scale } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, VIOLATED } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";
 import { openSystem } from "../system.ts";
 import { readTrace } from "../traceFile.ts";
+import { stepText } from "../verdictText.ts";
+import { write } from "./generate.ts";
+
+export interface ReplayFlags {
+  readonly whole: boolean;
+  readonly minimise: boolean;
+  readonly out: string | undefined;
+  readonly json: boolean;
+}
 
 const mismatch = (file: string, message: string, hint: string): Diagnostic => ({ id: "trace-mismatch", severity: "error", message, place: { file }, hint });
-
-const profileOf = ({ model }: Trace): Profile | undefined => {
-  const base = profileNamed(model.profile);
-  if (model.mutant === undefined || base === undefined) return base;
-  return model.mutant in safeguards ? mutantOf(base, model.mutant as Safeguard) : undefined;
-};
 
 /** Why a trace is not one of this program and this spec, or undefined. */
 const objection = (trace: Trace, layout: Layout, profile: Profile | undefined, file: string): Diagnostic | undefined => {
@@ -36,7 +48,43 @@ const told = (result: Replay, trace: Trace): string => {
   return `DIVERGED  step ${result.at + 1} answers ${result.answered}, and the trace says ${trace.steps[result.at]?.result ?? "otherwise"}.`;
 };
 
-export const replay = (spec: string, file: string, whole: boolean, json: boolean): void => {
+/** A shorter trace to the same property, or undefined when this one breaks nothing. */
+const minimise = (booted: Booted, property: Property, trace: Trace): { readonly trace: Trace; readonly complete: boolean } | undefined => {
+  const model = createModel(booted, [property], trace.model.caches);
+  const found = minimised(model, property, trace.steps.flatMap((step) => moveOf(step) ?? []));
+  return found === undefined ? undefined : { trace: traceOfMoves(model, { model: trace.model, spec: trace.spec }, 0, found.moves).trace, complete: found.complete };
+};
+
+const minimisedText = (trace: Trace, before: number, complete: boolean): string =>
+  [
+    `${trace.property}: ${summaryOf(trace)}.`,
+    `  ${trace.steps.length} of ${before} invocation(s) are needed${complete ? "" : ", or fewer: the budget for trying was spent"}:`,
+    ...trace.steps.flatMap(stepText),
+    "",
+  ].join("\n");
+
+/** Exit 1 with the shorter trace; a trace that breaks nothing is a divergence. */
+const giveMinimised = (booted: Booted, property: Property, trace: Trace, { out, json }: ReplayFlags): void => {
+  const shorter = minimise(booted, property, trace);
+  if (shorter === undefined) {
+    process.stdout.write(json ? `${JSON.stringify({ property: trace.property, result: "holds" })}\n` : `DIVERGED  ${trace.property} holds after each of these invocations.\n`);
+    return exitWith(VIOLATED);
+  }
+  const text = `${JSON.stringify(shorter.trace, undefined, 2)}\n`;
+  if (out !== undefined && !write(dirname(out), [{ name: basename(out), text }])) return;
+  process.stdout.write(json ? text : minimisedText(shorter.trace, trace.steps.length, shorter.complete));
+  exitWith(VIOLATED);
+};
+
+const usage = (message: string, hint: string): void => {
+  showDiagnostics([{ id: "usage", severity: "error", message, hint }]);
+  exitWith(BAD_INPUT);
+};
+
+export const replay = (spec: string, file: string, flags: ReplayFlags): void => {
+  const { json } = flags;
+  if (flags.minimise && flags.whole) return usage("a trace is minimised at the scope it was found at", "leave --whole out, and replay what comes out with --whole");
+  if (flags.out !== undefined && !flags.minimise) return usage("only a minimised trace is written to a file", "give --minimise, too");
   const bytes = readBytes(file);
   const read = bytes === undefined ? { value: undefined, diagnostics: [unreadable(file, "the trace")] } : readTrace(new TextDecoder().decode(bytes), file);
   showDiagnostics(read.diagnostics);
@@ -45,16 +93,17 @@ export const replay = (spec: string, file: string, whole: boolean, json: boolean
   const system = openSystem(spec);
   if (system === undefined) return;
   const { layout } = system.plan;
-  const profile = profileOf(trace);
+  const profile = profileOf(trace.model);
   const wrong = objection(trace, layout, profile, file);
   if (wrong !== undefined || profile === undefined) {
     showDiagnostics(wrong === undefined ? [] : [wrong]);
     return exitWith(BAD_INPUT);
   }
-  const scaled = boot(scale(layout, trace.model.scope), profile);
-  const booted = whole ? boot(unscaled(layout, scaled.plan.addresses, trace.model.scope.slots), profile) : scaled;
+  const foundOnWhole = trace.model.whole === true;
+  const booted = flags.whole || foundOnWhole ? bootAt(layout, profile, { scope: trace.model.scope, whole: true }) : boot(scale(layout, trace.model.scope), profile);
   const property = properties.find(({ name }) => name === trace.property)!;
-  const result = replayTrace(booted, property, trace, whole ? undefined : trace.final);
+  if (flags.minimise) return giveMinimised(booted, property, trace, flags);
+  const result = replayTrace(booted, property, trace, flags.whole && !foundOnWhole ? undefined : trace.final);
   process.stdout.write(json ? `${JSON.stringify({ property: trace.property, ...result })}\n` : `${told(result, trace)}\n`);
   // A reproduced violation and a divergence are both findings.
   exitWith(VIOLATED);

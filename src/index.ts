@@ -1,0 +1,31 @@
+/** The library's face: what a program that depends on this package may import. */
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { type Checked, hasError } from "./base/diagnostic.ts";
+import { bootAt } from "./check/check.ts";
+import { properties } from "./check/properties.ts";
+import { profileOf, replay, type Replay } from "./check/replay.ts";
+import { readTrace } from "./cli/traceFile.ts";
+import { planSystem } from "./system/plan.ts";
+
+export type { Replay } from "./check/replay.ts";
+
+const valueOf = <T>({ value, diagnostics }: Checked<T>): T => {
+  if (value !== undefined && !hasError(diagnostics)) return value;
+  throw new Error(diagnostics.filter(({ severity }) => severity === "error").map(({ id, message }) => `[${id}] ${message}`).join("; "));
+};
+
+/**
+ * Replays the moves of a trace, the parsed JSON of a file that `cofferdam check --out` wrote, on the system of a spec as
+ * it is now. Spec and model may be newer than the trace: whether the same moves still break the property is the question.
+ * Throws when the spec is not valid, or the trace is none of this version.
+ */
+export const replayTrace = (specFile: string, trace: unknown): Replay => {
+  const read = valueOf(readTrace(JSON.stringify(trace) ?? "", "trace"));
+  const property = properties.find(({ name }) => name === read.property);
+  const profile = profileOf(read.model);
+  if (property === undefined || profile === undefined) throw new Error("the trace names a property or a mutant that this version does not have");
+  const specText = readFileSync(specFile, "utf8");
+  const { layout } = valueOf(planSystem({ specText, specFile, readBoard: (board) => readFileSync(resolve(dirname(specFile), board)) }));
+  return replay(bootAt(layout, profile, read.model), property, read);
+};
