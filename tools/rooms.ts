@@ -42,7 +42,7 @@ export const rooms: readonly Room[] = [
     path: "src/check",
     holds: "model, properties, strategies, traces",
     imports: ["base", "specs", "smmuv3", "smmuv2", "kernel", "kernel api", "user", "firmware", "system"],
-    packages: ["z3-solver", "node:crypto", "node:worker_threads", "node:url", "node:fs", "node:os", "node:path", "immer"],
+    packages: ["z3-solver", "node:crypto", "node:v8", "node:worker_threads", "node:url", "node:fs", "node:os", "node:path", "immer"],
   },
   {
     name: "scenarios",

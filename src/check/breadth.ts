@@ -2,6 +2,8 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
+import { Arrivals, Origins } from "./origins.ts";
+import { PropertyFailed } from "./properties.ts";
 import { StateStore } from "./stateStore.ts";
 
 /** What a strategy needs of a model. States are windows of `words` 32-bit words. */
@@ -55,57 +57,38 @@ export interface Wanted {
   readonly signature: (ordinals: readonly number[], property: number) => string;
 }
 
-/** How each state was first reached, or reached again at the same depth with fewer steps. In chunks, as states are. */
-class Origins {
-  private readonly chunks: Int32Array[] = [];
-
-  set(index: number, parent: number, ordinal: number, steps: number): void {
-    if (index >>> ORIGIN_BITS === this.chunks.length) this.chunks.push(new Int32Array(3 << ORIGIN_BITS));
-    const chunk = this.chunks[index >>> ORIGIN_BITS]!;
-    const at = 3 * (index & ORIGIN_MASK);
-    chunk[at] = parent;
-    chunk[at + 1] = ordinal;
-    chunk[at + 2] = steps;
-  }
-  parent(index: number): number {
-    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK)]!;
-  }
-  ordinal(index: number): number {
-    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK) + 1]!;
-  }
-  steps(index: number): number {
-    return this.chunks[index >>> ORIGIN_BITS]![3 * (index & ORIGIN_MASK) + 2]!;
-  }
-
-  path(index: number): number[] {
-    const ordinals: number[] = [];
-    for (let at = index; this.parent(at) >= 0; at = this.parent(at)) ordinals.push(this.ordinal(at));
-    return ordinals.toReversed();
-  }
+/**
+ * Where a search stands between two expansions: all that it needs to go on as if it had never stopped. What it holds
+ * changes as the search goes on.
+ */
+export interface Standing {
+  readonly store: StateStore;
+  readonly origins: Origins;
+  /** Of the states from `firstNew` on. */
+  readonly arrivals: Arrivals;
+  /** What is left to expand of a level that was judged, in path order. */
+  readonly level: readonly number[];
+  /** What was found of the next level, from state `firstNew` on. */
+  readonly next: readonly number[];
+  readonly firstNew: number;
+  readonly arrival: number;
+  readonly improved: boolean;
+  readonly edges: number;
+  readonly depth: number;
+  readonly expanded: number;
+  readonly found: readonly Found[];
+  /** By property: what tells its paths apart. */
+  readonly signatures: readonly (readonly [number, readonly string[]])[];
 }
-const ORIGIN_BITS = 16;
-const ORIGIN_MASK = (1 << ORIGIN_BITS) - 1;
 
-/** When the path to each state of a level was found: path order, since parents are expanded in path order. */
-class Arrivals {
-  private first = 0;
-  private times = new Float64Array(1024);
-
-  begin(first: number): void {
-    this.first = first;
-  }
-  set(index: number, time: number): void {
-    const at = index - this.first;
-    if (at >= this.times.length) {
-      const larger = new Float64Array(2 * this.times.length);
-      larger.set(this.times);
-      this.times = larger;
-    }
-    this.times[at] = time;
-  }
-  of(index: number): number {
-    return this.times[index - this.first]!;
-  }
+/** How a search is kept, to be gone on with later. */
+export interface Keeping {
+  /** Where an earlier search stood. */
+  readonly from?: Standing;
+  /** Is it time to keep? Asked as often as `watch` is. */
+  readonly due: () => boolean;
+  /** Called when it is due, and when the search stops before its end. */
+  readonly keep: (standing: Standing) => void;
 }
 
 /** Answers true to go on. Called every few thousand expansions, so that the caller may show progress or stop. */
@@ -117,41 +100,51 @@ const WATCH_EVERY = 2048;
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
  * violating states, until every property that is violated has as many.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted): Exploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): Exploration => {
   const started = performance.now();
-  const store = new StateStore(model.words);
-  const origins = new Origins();
-  const arrivals = new Arrivals();
-  let edges = 0;
-  let depth = 0;
-  let expanded = 0;
+  const from = keeping?.from;
+  const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
+  let { edges, depth, expanded, firstNew, arrival, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, arrival: 0, improved: false };
+  let level = [...(from?.level ?? [0])];
+  let next = [...(from?.next ?? [])];
+  let position = 0;
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
-  const collected = new Collected(wanted);
+  const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
   const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
+  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), next, firstNew, arrival, improved, edges, depth, expanded, ...collected.standing() });
+  // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
+  const stop = (reason: Exploration["end"]): Exploration => {
+    keep();
+    collected.take(model, store, origins, next, late);
+    return end(reason);
+  };
 
-  store.add(model.initial);
-  origins.set(0, -1, -1, 0);
-  let level = [0];
-  for (;;) {
-    level = collected.take(model, store, origins, level, late);
-    if (collected.enough()) return end("violated");
-    if (depth >= bounds.depth) return end("depth");
-    const next: number[] = [];
-    // What was found when a bound is hit is still judged: no state is counted that was not looked at.
-    const stop = (reason: Exploration["end"]): Exploration => {
-      collected.take(model, store, origins, next, late);
-      return end(reason);
-    };
-    const firstNew = store.count;
-    arrivals.begin(firstNew);
-    let arrival = 0;
-    let improved = false;
-    for (const index of level) {
-      if (expanded % WATCH_EVERY === 0) {
+  if (from === undefined) {
+    store.add(model.initial);
+    origins.set(0, -1, -1, 0);
+  }
+  const begun = expanded;
+  for (let resumed = from !== undefined; ; resumed = false) {
+    if (!resumed) {
+      level = collected.take(model, store, origins, level, late);
+      if (collected.enough()) return end("violated");
+      next = [];
+      position = 0;
+      firstNew = store.count;
+      arrivals.begin(firstNew);
+      arrival = 0;
+      improved = false;
+    }
+    if (depth >= bounds.depth) return stop("depth");
+    while (position < level.length) {
+      // Whoever goes on from a checkpoint gets further, however soon it is stopped again.
+      if (expanded % WATCH_EVERY === 0 && (expanded > begun || !resumed)) {
         if (!watch(progress())) return stop("interrupted");
         if (late()) return stop("seconds");
+        if (keeping?.due() === true) keep();
       }
+      const index = level[position]!;
       const spent = origins.steps(index);
       model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum) => {
         edges += 1;
@@ -165,6 +158,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
         arrivals.set(found, arrival);
       });
       expanded += 1;
+      position += 1;
       if (store.count >= bounds.states) return stop("states");
     }
     if (next.length === 0) return end("exhausted");
@@ -180,21 +174,37 @@ const append = (lists: Map<number, number[]>, key: number, index: number): void 
   else list.push(index);
 };
 
+/** Who judges badly is told in which state. */
+const judged = (model: Explorable, store: StateStore, origins: Origins, index: number): number => {
+  try {
+    return model.judge(store.chunkOf(index), store.offsetOf(index));
+  } catch (error) {
+    if (error instanceof PropertyFailed) error.ordinals ??= origins.path(index);
+    throw error;
+  }
+};
+
 /** Paths to violations, level by level: for each property those with the fewest steps, then the first in path order. */
 class Collected {
   readonly found: Found[] = [];
   private readonly signatures = new Map<number, Set<string>>();
   private readonly wanted: Wanted;
 
-  constructor(wanted: Wanted = { traces: 1, signature: () => "" }) {
+  constructor(wanted: Wanted = { traces: 1, signature: () => "" }, from?: Standing) {
     this.wanted = wanted;
+    this.found.push(...(from?.found ?? []));
+    for (const [bit, signatures] of from?.signatures ?? []) this.signatures.set(bit, new Set(signatures));
+  }
+
+  standing(): Pick<Standing, "found" | "signatures"> {
+    return { found: this.found, signatures: [...this.signatures].map(([bit, signatures]) => [bit, [...signatures]]) };
   }
 
   /** Judges a level; what of it violates nothing is left. */
   take(model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] {
     const violating = new Map<number, number[]>();
     const rest = level.filter((index) => {
-      const violated = model.judge(store.chunkOf(index), store.offsetOf(index));
+      const violated = judged(model, store, origins, index);
       for (let bit = 0; violated >>> bit !== 0; bit++) if (((violated >>> bit) & 1) !== 0) append(violating, bit, index);
       return violated === 0;
     });

@@ -21,13 +21,15 @@ export interface CheckOptions {
   readonly properties?: readonly Property[];
   /** Different traces to each property that is violated; 1 by default. */
   readonly traces?: number;
+  /** Threads that explore; 1 when left out. */
+  readonly workers?: number;
   readonly watch?: Watch;
 }
 
 export const defaultBounds: Bounds = { states: 2_000_000, depth: 1000, seconds: 600 };
 
 /** The violation of one property: its trace, and the same trace on the whole layout. */
-const violationOf = (layout: Layout, model: Model, scope: Scope, caches: "may" | "none", found: Found): VerdictViolation => {
+export const violationOf = (layout: Layout, model: Model, scope: Scope, caches: "may" | "none", found: Found): VerdictViolation => {
   const index = Math.log2(found.violated);
   const property = model.properties[index]!;
   const { trace, violation } = traceOf(model, { model: traceModel(model.booted, scope, caches), spec: { hash: layout.spec.sha256 } }, index, found.ordinals);

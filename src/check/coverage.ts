@@ -5,12 +5,21 @@
 import type { Invocation } from "../kernel/invocation.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import type { MachineState } from "./machine.ts";
-import type { View } from "./properties.ts";
+import type { Property, View } from "./properties.ts";
 
 export interface OperationCoverage {
   readonly label: string;
   readonly performed: number;
   readonly refused: readonly { readonly error: string; readonly when: string; readonly count: number }[];
+}
+
+/** What an earlier run had reached, to be added to: plain values, as a checkpoint holds them. */
+export interface Reached {
+  readonly operations: readonly OperationCoverage[];
+  /** Indices into the layout's intended paths. */
+  readonly paths: readonly number[];
+  /** Properties of which some state showed what they need. */
+  readonly exercised: readonly string[];
 }
 
 /** Calls its argument with how often each definition was performed (-1) or refused for each reason. */
@@ -23,9 +32,13 @@ export class Coverage {
   private readonly machines = new Set<number>();
   private readonly paths = new Set<LayoutDmaPath>();
   private readonly definitions: readonly Invocation[];
+  /** Properties that nothing was seen for yet; those that judge every state by itself are looked at there, too. */
+  private wanting: readonly Property[];
+  private readonly exercised = new Set<string>();
 
-  constructor(definitions: readonly Invocation[]) {
+  constructor(definitions: readonly Invocation[], properties: readonly Property[] = []) {
     this.definitions = definitions;
+    this.wanting = properties.filter(({ needs }) => needs !== undefined);
     for (const definition of definitions) this.counts.set(definition, Array.from({ length: definition.refusals.length + 1 }, () => 0));
   }
 
@@ -46,6 +59,37 @@ export class Coverage {
     if (this.machines.has(view.machine.id)) return;
     this.machines.add(view.machine.id);
     for (const path of view.booted.layout.dma) if (!this.paths.has(path) && view.reaches(path)) this.paths.add(path);
+    this.exercise(view, ({ plain }) => plain !== true);
+  }
+  /** Asks the properties that are waiting for what they need whether the state shows it. */
+  exercise(view: View, which: (property: Property) => boolean): void {
+    const met = this.wanting.filter((property) => which(property) && property.needs!.met(view));
+    if (met.length === 0) return;
+    for (const { name } of met) this.exercised.add(name);
+    this.wanting = this.wanting.filter((property) => !met.includes(property));
+  }
+  /** Some property that is judged in every state by itself waits for what it needs. */
+  get waiting(): boolean {
+    return this.wanting.some(({ plain }) => plain === true);
+  }
+  /** What no state showed, by the property that holds of nothing without it. */
+  vacuous(): { readonly property: string; readonly needs: string }[] {
+    return this.wanting.map(({ name, needs }) => ({ property: name, needs: needs!.words }));
+  }
+
+  reached(dma: readonly LayoutDmaPath[]): Reached {
+    return { operations: this.operations(), paths: dma.flatMap((path, index) => (this.paths.has(path) ? [index] : [])), exercised: [...this.exercised] };
+  }
+  /** Goes on from what an earlier run of the same model had reached. */
+  resume({ operations, paths, exercised }: Reached, dma: readonly LayoutDmaPath[]): void {
+    for (const [index, { performed, refused }] of operations.entries()) {
+      const definition = this.definitions[index]!;
+      this.count(definition, -1, performed);
+      for (const [refusal, { count }] of refused.entries()) this.count(definition, refusal, count);
+    }
+    for (const index of paths) this.paths.add(dma[index]!);
+    for (const name of exercised) this.exercised.add(name);
+    this.wanting = this.wanting.filter(({ name }) => !this.exercised.has(name));
   }
 
   operations(): OperationCoverage[] {

@@ -7,12 +7,13 @@ import { impossible } from "../base/diagnostic.ts";
 import type { Step } from "../base/step.ts";
 import type { Plan } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
-import { canonicalJson } from "./canonical.ts";
+import { canonicalJson, sha256 } from "./canonical.ts";
 import { createImages, type Image } from "../smmuv3/image.ts";
 import { createMachine as createSmmuv3, type MachineRun as Smmuv3Run } from "../smmuv3/machine.ts";
 import type { MachineState as Smmuv3State } from "../smmuv3/machineState.ts";
 import type { Via } from "../smmuv3/memory.ts";
 import type { Target } from "../smmuv3/reach.ts";
+import { registersKey } from "../smmuv3/registers.ts";
 import { createMachine as createSmmuv2, type MachineRun as Smmuv2Run } from "../smmuv2/machine.ts";
 import type { MachineState as Smmuv2State } from "../smmuv2/machineState.ts";
 
@@ -64,25 +65,47 @@ export interface Machine {
   readonly size: () => number;
   /** What is in a state, as plain values that are equal for equal contents. */
   readonly contents: (state: MachineState) => object;
+  /** The same as text, with the SHA-256 of each page and each set in its place: those are remembered, so it is quick. */
+  readonly digest: (state: MachineState) => string;
 }
 
-const memoryOf = ({ image }: MachineState) => image.runs.map(({ first, end, page }) => [first, end, page.words]);
+/** How a page of memory, or a set of what may be cached, is told: whole, or by its hash. */
+type Telling = (part: object, whole: () => unknown) => unknown;
+const whole: Telling = (_, tell) => tell();
+const byHash = (): Telling => {
+  const hashes = new WeakMap<object, string>();
+  return (part, tell) => {
+    let hash = hashes.get(part);
+    if (hash === undefined) hashes.set(part, (hash = sha256(canonicalJson(tell()))));
+    return hash;
+  };
+};
 
-const keysOf = ({ entries }: { readonly entries: ReadonlyMap<string, object> }): string[] => [...entries.keys()].toSorted();
-const contentsOfSmmuv3 = (state: Smmuv3State): object => ({
-  memory: memoryOf(state),
-  caches: state.smmus.map(({ cache, pending, wedged }) => [keysOf(cache), pending.map(({ words, early }) => [words, keysOf(early)]), wedged ?? null]),
-});
-const contentsOfSmmuv2 = (state: Smmuv2State<Image>): object => ({
-  memory: memoryOf(state),
-  smmus: state.smmus.map(({ registers, cache, pending }) => [registers.key, keptIn(cache), pending.map(({ invalidation, scope, syncing, early }) => [invalidation, scope, syncing, keptIn(early)])]),
-});
-/** The entries as texts in order: a set has none. */
-const keptIn = ({ entries }: { readonly entries: ReadonlySet<object> }): string[] => [...entries].map(canonicalJson).toSorted();
+const memoryOf = ({ image }: MachineState, tell: Telling) => image.runs.map(({ first, end, page }) => [first, end, tell(page, () => page.words)]);
+
+const contentsOfSmmuv3 = (state: Smmuv3State, tell: Telling): object => {
+  const kept = (cache: { readonly entries: ReadonlyMap<string, object> }) => tell(cache, () => [...cache.entries.keys()].toSorted());
+  return {
+    memory: memoryOf(state, tell),
+    caches: state.smmus.map(({ registers, cache, pending, wedged }) => [registersKey(registers), kept(cache), pending.map(({ words, early }) => [words, kept(early)]), wedged ?? null]),
+  };
+};
+const contentsOfSmmuv2 = (state: Smmuv2State<Image>, tell: Telling): object => {
+  // The entries as texts in order: a set has none.
+  const kept = (cache: { readonly entries: ReadonlySet<object> }) => tell(cache, () => [...cache.entries].map(canonicalJson).toSorted());
+  return {
+    memory: memoryOf(state, tell),
+    smmus: state.smmus.map(({ registers, cache, pending }) => [registers.key, kept(cache), pending.map(({ invalidation, scope, syncing, early }) => [invalidation, scope, syncing, kept(early)])]),
+  };
+};
+const told = <S>(contents: (state: S, tell: Telling) => object) => {
+  const short = byHash();
+  return { contents: (state: S) => contents(state, whole), digest: (state: S) => canonicalJson(contents(state, short)) };
+};
 
 /** A machine takes its own states only; what comes back through this port is one of them. */
-const overSmmuv3 = (run: Smmuv3Run): Machine => ({ ...run, contents: contentsOfSmmuv3 }) as Machine;
-const overSmmuv2 = (run: Smmuv2Run<Image>): Machine => ({ ...run, contents: contentsOfSmmuv2 }) as Machine;
+const overSmmuv3 = (run: Smmuv3Run): Machine => ({ ...run, ...told(contentsOfSmmuv3) }) as Machine;
+const overSmmuv2 = (run: Smmuv2Run<Image>): Machine => ({ ...run, ...told(contentsOfSmmuv2) }) as Machine;
 
 /** The machine of a profile, for the SMMUs of a plan. */
 export const machineOf = (profile: Profile, plan: Plan, cacheMode: "may" | "none"): Machine => {

@@ -49,13 +49,14 @@ export interface Model extends Explorable {
 const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", machineIds: MachineIds = createMachineIds()): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
+  const machineIds = number(machine);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
-  const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)));
+  const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
   const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
@@ -103,7 +104,17 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     viewing ??= viewer(booted, asked, machine);
     const seen = viewing(machineIds.at(asked.tables.machine.at(0).id));
     let violated = 0;
-    for (const [bit, property] of properties.entries()) if (property.violation(seen) !== undefined) violated |= 1 << bit;
+    for (const [bit, property] of properties.entries()) if (property.plain !== true && property.violation(seen) !== undefined) violated |= 1 << bit;
+    return violated;
+  };
+  const plain = properties.some((property) => property.plain);
+  /** Which of the properties that may read anything the state violates. */
+  const judgedPlainly = (states: Uint32Array, at: number, now: MachineState): number => {
+    load(states, at);
+    const seen = viewOf(now);
+    if (coverage.waiting) coverage.exercise(seen, (property) => property.plain === true);
+    let violated = 0;
+    for (const [bit, property] of properties.entries()) if (property.plain === true && property.violation(seen) !== undefined) violated |= 1 << bit;
     return violated;
   };
 
@@ -169,7 +180,8 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         load(states, at);
         coverage.see(viewOf(now));
       }
-      return outcomes.ask(judgements, states, at, judged);
+      const known = outcomes.ask(judgements, states, at, judged);
+      return plain ? known | judgedPlainly(states, at, now) : known;
     },
   };
 };

@@ -50,10 +50,27 @@ export const propertyNames = ["dma-confinement", "no-dangling", "fail-closed", "
 export type PropertyName = (typeof propertyNames)[number];
 
 export interface Property {
-  readonly name: PropertyName;
+  readonly name: string;
   readonly sentence: string;
   /** The first violation in declared order, or undefined. */
   readonly violation: (view: View) => Violation | undefined;
+  /** What some state must show, or the property held of nothing: in words, to follow "no state in which", and as a test. */
+  readonly needs?: { readonly words: string; readonly met: (view: View) => boolean };
+  /** Judged in every state by itself: what it reads is not recorded (outcomes/facts.ts), so it may read anything. */
+  readonly plain?: true;
+}
+
+/** A property of the user's own did not judge: it threw, or gave back what is no answer. */
+export class PropertyFailed extends Error {
+  override readonly name = "PropertyFailed";
+  readonly property: string;
+  /** The path to the state that it was asked about, once that is known. */
+  ordinals: readonly number[] | undefined;
+
+  constructor(property: string, why: string) {
+    super(why);
+    this.property = property;
+  }
 }
 
 const accesses = (target: Target): Access[] => [...(target.read ? (["read"] as const) : []), ...(target.write ? (["write"] as const) : [])];
@@ -98,8 +115,15 @@ const firstTarget = (
   return undefined;
 };
 
-const dmaConfinement: Property = {
+/** Of the properties here. */
+type Builtin = Property & { readonly name: PropertyName };
+
+/** A device reaches something in this state. */
+const reachesMemory = ({ streams }: Reach): boolean => streams.some(({ targets }) => targets.some(({ read, write }) => read || write));
+
+const dmaConfinement: Builtin = {
   name: "dma-confinement",
+  needs: { words: "a device reaches memory", met: ({ reach }) => reachesMemory(reach) },
   sentence: "A device reaches only memory that its owner owns or that was shared with it, whatever the SMMU may have cached.",
   violation: (view) =>
     firstTarget(view.reach.streams, (stream, target, access) => {
@@ -115,8 +139,9 @@ const dmaConfinement: Property = {
     }),
 };
 
-const noDangling: Property = {
+const noDangling: Builtin = {
   name: "no-dangling",
+  needs: { words: "an SMMU may walk a page table, or keeps something that memory no longer says", met: ({ reach }) => reach.tables.length > 0 || reach.streams.some(({ targets }) => targets.some(({ cached }) => cached)) },
   sentence: "No device reaches memory that is free or has become another object, and the SMMU walks no table that is one no more.",
   violation: (view) =>
     firstTarget(view.reach.streams, (stream, target, access) => {
@@ -140,8 +165,9 @@ const danglingTable = (view: View): Violation | undefined => {
   };
 };
 
-const failClosed: Property = {
+const failClosed: Builtin = {
   name: "fail-closed",
+  needs: { words: "a stream is translated, so that it could be left open", met: ({ reach }) => reach.streams.some(({ configurations }) => configurations.some(({ class: of }) => of !== "abort")) },
   sentence: "A stream that is unbound, or whose bank has no VSpace, aborts silently; a fault on a bound one is recorded; nothing bypasses.",
   violation: (view) => {
     for (const stream of view.reach.streams) {
@@ -194,8 +220,9 @@ const leafText = (iova: bigint, pa: bigint, rights: string, size: bigint): strin
 const walked = (stream: ReachStream | undefined): string[] =>
   (stream?.targets ?? []).flatMap(({ iova, pa, read, write, size }) => (read || write ? [leafText(iova, pa, `${read ? "r" : ""}${write ? "w" : ""}`, size)] : []));
 
-const refinement: Property = {
+const refinement: Builtin = {
   name: "refinement",
+  needs: { words: "the bits in memory map a page for a device", met: ({ cold }) => reachesMemory(cold) },
   sentence: "Walking the bits in memory gives exactly what the kernel's own tables say, for every stream.",
   violation: (view) => {
     const { plan } = view.kernel;
@@ -216,7 +243,7 @@ const refinement: Property = {
   },
 };
 
-export const properties: readonly Property[] = [dmaConfinement, noDangling, failClosed, refinement];
+export const properties: readonly Builtin[] = [dmaConfinement, noDangling, failClosed, refinement];
 
 /** Ends of regions and of everything that is or may be an object. */
 const bordersOf = ({ layout }: Booted, { plan }: Kernel): readonly bigint[] => {

@@ -68,6 +68,20 @@ export class StateStore {
     return index;
   }
 
+  /** Index of the state, or -1. */
+  find(state: Uint32Array, sum: number): number {
+    const { table } = this;
+    const mask = table.length / 2 - 1;
+    for (let probe = (sum ^ (sum >>> 16)) & mask; table[2 * probe] !== 0; probe = (probe + 1) & mask)
+      if (table[2 * probe + 1] === sum && this.equal(state, table[2 * probe]! - 1)) return table[2 * probe]! - 1;
+    return -1;
+  }
+
+  /** The words of all states in order, a chunk at a time. */
+  *pieces(): Generator<Uint32Array> {
+    for (const [index, chunk] of this.chunks.entries()) yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
+  }
+
   private equal(state: Uint32Array, index: number): boolean {
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);

@@ -7,12 +7,11 @@ import type { Profile } from "../kernel/profile.ts";
 import type { Layout } from "../system/layout.ts";
 import type { Scope } from "../system/scale.ts";
 import type { OperationCoverage } from "./coverage.ts";
-import type { PropertyName } from "./properties.ts";
 import type { Replay } from "./replay.ts";
 import type { Trace, TraceModel } from "./trace.ts";
 
 export interface VerdictViolation {
-  readonly property: PropertyName | "intended-dma";
+  readonly property: string;
   readonly sentence: string;
   readonly message: string;
   /** Invocations on the shortest trace. */
@@ -62,8 +61,10 @@ export interface Verdict {
   readonly sampled?: Sampled;
   readonly adversaries: readonly string[];
   readonly trusted: readonly string[];
-  readonly properties: readonly { readonly name: PropertyName; readonly sentence: string; readonly result: "holds" | "violated" | "undecided" }[];
+  readonly properties: readonly { readonly name: string; readonly sentence: string; readonly result: "holds" | "violated" | "undecided" }[];
   readonly violations: readonly VerdictViolation[];
+  /** Properties that held of nothing: no state showed what each of them needs, in words. */
+  readonly vacuous?: readonly { readonly property: string; readonly needs: string }[];
   readonly coverage: readonly OperationCoverage[];
   /** Invocations that exploring leaves out, by the reason. */
   readonly notTried: readonly { readonly why: string; readonly labels: readonly string[] }[];
@@ -72,6 +73,8 @@ export interface Verdict {
   /** DMA paths that the spec intends: those of untrusted owners are judged, those of trusted ones never open here. */
   readonly intendedPaths: { readonly judged: number; readonly ofTrusted: number; readonly unreached: readonly string[] };
   readonly assumptions: readonly string[];
+  /** Fields of the profile by whether a decision that reads the field was reached: the others could be anything. */
+  readonly profileFields?: { readonly asked: readonly string[]; readonly never: readonly string[] };
 }
 
 const machineAssumption = {

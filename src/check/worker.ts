@@ -2,12 +2,15 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { WorkOrder } from "./background.ts";
 import { checkLayout } from "./check.ts";
+import { checkInParallel } from "./parallel/checkInParallel.ts";
 
 const { layout, options, stop } = workerData as WorkOrder;
 const flag = new Int32Array(stop);
 let last = 0;
 try {
-  const verdict = checkLayout(layout, {
+  const { workers = 1 } = options;
+  const explore = workers > 1 ? checkInParallel : checkLayout;
+  const verdict = await explore(layout, {
     ...options,
     watch: (progress) => {
       if (progress.seconds - last > 0.2) {

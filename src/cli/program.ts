@@ -66,6 +66,7 @@ const checkFlags = {
   seed: Flag.Int("seed").pipe(Flag.withDescription("random: the same seed gives the same walks (1)"), Flag.optional),
   whole: flag("whole", "random: walk the whole layout instead of the scaled one"),
   replay: Flag.String("replay").pipe(Flag.withDescription("random: one walk again, by the string that a failure prints"), Flag.optional),
+  workers: Flag.Int("workers").pipe(Flag.withDescription("threads that explore; the verdict is the same for any number"), Flag.withDefault(1)),
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for verdict.json and the traces"), Flag.optional),
   json,
   events: flag("events", "progress and verdict as JSON lines on stdout"),

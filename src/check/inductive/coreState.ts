@@ -5,7 +5,7 @@
  * The machine's part is determined but for what may be cached, where the invariant sets only an upper bound. The greatest
  * set that it allows stands for all: every step of the machine is monotone in the set (a command filters it, a store adds
  * to it word by word, closing it adds what is reachable), and every clause says something of each entry of the set by
- * itself. That set is reached by steps, with the driver that keeps all safeguards; it is not written down.
+ * itself (a test tries this on the least set and the greatest). That set is reached by steps, with the driver that keeps all safeguards; it is not written down.
  */
 import { leastState, NONE, type Plain, type Tables } from "../../base/state.ts";
 import type { Step } from "../../base/step.ts";
@@ -182,8 +182,8 @@ const mixtures = (small: SmallPlan, stream: number): Step[] => {
   });
 };
 
-/** Makes machine states, each once. */
-export const machineMaker = (small: SmallPlan): ((core: Core) => MachineState) => {
+/** Makes machine states, each once: with the greatest set of what may be kept, or with none but what must be. */
+export const machineMaker = (small: SmallPlan, keeping: "greatest" | "least" = "greatest"): ((core: Core) => MachineState) => {
   const { machine, driver, size, plan } = small;
   const booted = machine.executeAll(machine.start, small.boot);
   const mixed = upTo(size.streams).map((stream) => mixtures(small, stream));
@@ -193,10 +193,11 @@ export const machineMaker = (small: SmallPlan): ((core: Core) => MachineState) =
       row.flatMap((leaf, page) => (leaf === UNMAPPED ? [] : driver.writePage(small.tableOf(space, LEVELS - 1), small.leafRow(space, page), frameIn(leaf), rightsIn(leaf), CACHEABLE))),
     );
     // What a bank may have kept of the space that it has: all of it, whether a stream is bound now or not.
-    const kept = core.space.flatMap((space, cb) => (space === NONE ? [] : [...driver.bindStream(0, cb, space), ...driver.unbindStream(0)]));
+    const kept = core.space.flatMap((space, cb) => (space === NONE || keeping === "least" ? [] : [...driver.bindStream(0, cb, space), ...driver.unbindStream(0)]));
     const streams = plan.sids.flatMap((_, stream) => {
       const space = spaceOf(core, stream);
-      return space === NONE ? mixed[stream]! : driver.bindStream(stream, core.bound[stream]!, space);
+      if (space === NONE) return keeping === "least" ? [] : mixed[stream]!;
+      return driver.bindStream(stream, core.bound[stream]!, space);
     });
     return machine.executeAll(booted, [...leaves, ...kept, ...streams]);
   };

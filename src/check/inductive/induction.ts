@@ -161,7 +161,7 @@ class Trial {
     for (const clause of ofTables) this.tally.add(clause.name, clause.wrong(judged), example);
     for (const [index, clause] of witnessed.entries())
       for (const [choice, before] of held[index]!.entries())
-        if (before) this.tally.add(clause.name, clause.holds(judged, choice) ? undefined : `no capability is left that ${clause.text(judged.small, choice)} needs`, example);
+        if (before) this.tally.add(clause.name, clause.holds(judged, choice) ? undefined : `no capability accounts for ${clause.text(judged.small, choice)}`, example);
   }
 
   /** After each step: what devices reach is what they reached before, or will reach after. */

@@ -1,7 +1,9 @@
 /**
  * The core's invocations, each with every setting in which it is tried: the capabilities that it names, those that it
  * could find beside them, its words. Where an invocation looks at every slot for a second capability, a child or a parent,
- * there is a witness of each sort; where it names slots alone, no slot has a witness, because none is read or written.
+ * there is a witness of each sort; where it names slots alone, no slot has a witness, because none is read or written. What
+ * only says where a capability stands in the derivation tree varies for Revoke alone: no clause mentions it, and no other
+ * invocation of the core does anything else for it.
  */
 import { NONE } from "../../base/state.ts";
 import { CB, FRAME, KERNEL_ONLY, READ_ONLY, READ_WRITE, SID, VSPACE } from "../../kernel/capability.ts";
@@ -11,6 +13,7 @@ import { PageMap, PageUnmap } from "../../kernel/frame.ts";
 import type { Invocation, Request } from "../../kernel/invocation.ts";
 import type { Declared } from "./footprint.ts";
 import type { Roles } from "./vocabulary.ts";
+import type { Safeguard } from "../../kernel/profile.ts";
 import { resourceWord } from "../../kernel/issue.ts";
 import { BindCB, GetSID, UnbindCB } from "../../kernel/sid.ts";
 import { type Around, empty, type Held, held, product } from "./coreState.ts";
@@ -307,3 +310,6 @@ export const coreInvocations: readonly CoreInvocation[] = [
     families: [controlRevocations(CB_CONTROL_ROW, cbs)],
   },
 ];
+
+/** Safeguards of what is no part of the core: page tables as objects, and Retype. Nothing here can tell that one is gone. */
+export const outsideTheCore: readonly Safeguard[] = ["table-delete-invalidates", "table-invalidates-everything-below", "retype-clears-memory"];

@@ -103,7 +103,7 @@ export interface Exported {
   readonly text: string;
 }
 /** What a transition could not say, by field. */
-export const missingIn = ({ derived, performed, silent }: Transition, footprint: Declared): string[] => [...derived.flatMap(({ output, cases }) => (cases === undefined && !untouched({ output, cases }, footprint, silent) ? [output.name] : [])), ...(performed === undefined ? ["whether it is refused"] : [])];
+export const missingIn = ({ derived, performed, silent }: Transition, footprint: Declared): string[] => [...derived.flatMap(({ output, cases }) => (cases === undefined && !untouched({ output }, footprint, silent) ? [output.name] : [])), ...(performed === undefined ? ["whether it is refused"] : [])];
 
 const fileName = (invocation: string, clause: Exported["clause"]): string => `${invocation.toLowerCase().replaceAll(/[^a-z]+/g, "-")}--${clause.replaceAll(" ", "-")}.smt2`;
 
@@ -122,7 +122,7 @@ const ROWS_OF: Readonly<Record<string, readonly string[]>> = {
 };
 const SLOT_FIELDS = new Set(SIGNATURE.flatMap(([name, args]) => (args === "Slot" ? [name] : [])));
 /** A field that no run can have changed: of a kernel's row that is not written, or of a machine that was given nothing. */
-const untouched = ({ output: { name } }: Derived, { writes }: Declared, silent: boolean): boolean => {
+export const untouched = ({ output: { name } }: Pick<Derived, "output">, { writes }: Declared, silent: boolean): boolean => {
   if (name === "newRights" || SLOT_FIELDS.has(name)) return false;
   const rows = ROWS_OF[name];
   return rows === undefined ? silent : !rows.some((row) => writes.includes(row));

@@ -5,7 +5,7 @@
  */
 import { NONE } from "../../base/state.ts";
 import { CB, FRAME, NULL, READ_ONLY, READ_WRITE, SID, VSPACE } from "../../kernel/capability.ts";
-import { type Core, empty, frameIn, type Held, type Leaf, rightsIn, UNMAPPED } from "./coreState.ts";
+import { type Core, empty, type Held, type Leaf, rightsIn, UNMAPPED } from "./coreState.ts";
 import type { Facts } from "./facts.ts";
 import type { Run } from "./induction.ts";
 import { ARGUMENT, FREE_SLOTS, TARGET } from "./smallPlan.ts";
@@ -83,12 +83,12 @@ export interface Roles {
 }
 
 /** A name means something where its guard holds. */
-const both = (...parts: readonly string[]): string => {
+export const both = (...parts: readonly string[]): string => {
   const said = parts.filter((part) => part !== "true");
   return said.length === 1 ? said[0]! : `(and ${said.join(" ")})`;
 };
 const boundOf = (core: Core, stream: number): number => (stream === NONE ? NONE : core.bound[stream]!);
-const spaceIn = (core: Core, bank: number): number => (bank === NONE ? NONE : core.space[bank]!);
+export const spaceIn = (core: Core, bank: number): number => (bank === NONE ? NONE : core.space[bank]!);
 
 export const namesOf = ({ target: kind, argument: other, revokes = false, issues = NONE, fills }: Roles): Names => {
   const streams: Name[] = kind === SID ? [{ smt: "(slotSid c0)", guard: "true", of: (seen) => objectOf(SID, target(seen)) }] : [];
@@ -112,8 +112,8 @@ export const namesOf = ({ target: kind, argument: other, revokes = false, issues
   return { streams, banks, spaces, pages, frame: kind === FRAME, maps: kind === FRAME && other === VSPACE, revokes, issues, fills };
 };
 
-const fact = (smt: string, is: Fact["is"]): Fact => ({ smt, is });
-const same = (variable: "s" | "b" | "v" | "p", { smt, guard, of }: Name): Fact => fact(both(guard, `(= ${variable} ${smt})`), (seen, row) => of(seen) !== NONE && row[variable] === of(seen));
+export const fact = (smt: string, is: Fact["is"]): Fact => ({ smt, is });
+export const same = (variable: "s" | "b" | "v" | "p", { smt, guard, of }: Name): Fact => fact(both(guard, `(= ${variable} ${smt})`), (seen, row) => of(seen) !== NONE && row[variable] === of(seen));
 
 const leafAt = (core: Core, space: number, page: number): Leaf => (space === NONE || page === NONE ? UNMAPPED : core.leaves[space]![page]!);
 
@@ -167,7 +167,7 @@ export const rightsFacts: readonly Fact[] = [
 /** Page_Map's word for rights stands second, Copy's fifth; others have none. */
 const rightsWord = ({ run: { setting } }: Seen): bigint => (setting.request.caps[0] === ARGUMENT ? setting.request.words[1] : setting.request.words[4]) ?? 0n;
 
-const descendant = (seen: Seen, row: number): boolean => {
+export const descendant = (seen: Seen, row: number): boolean => {
   const { small } = seen.run.shop;
   const parents = new Map<number, number>();
   for (const [index, held] of seen.slots.entries()) parents.set(TARGET + index, held.kind === 0 ? NONE : held.parent);
@@ -213,87 +213,6 @@ export const rowsOf = (kind: RowKind, { run: { shop } }: Seen): RowOf[] => {
   }
 };
 
-
-const here = (seen: Seen, space: number, page: number): boolean =>
-  seen.slots.some((held, index) => held.kind === FRAME && held.asid === space && held.page === page && frameIn(leafAt(seen.before, space, page)) === held.object && leafAt(seen.before, space, page) !== UNMAPPED && descendant(seen, TARGET + index));
-
-/** The bank sees the named page of the named space. */
-const atPlace = (space: Name, page: Name): Fact =>
-  fact(both("(hasSpace b)", space.guard, `(= (space b) ${space.smt})`, `(= p ${page.smt})`), (seen, { b, p }) => seen.before.space[b] !== NONE && seen.before.space[b] === space.of(seen) && p === page.of(seen));
-
-/** Something can fetch under the bank's VMID. */
-const someStream = fact("(exists ((x Stream)) (and (isBound x) (= (bound x) b)))", (seen, { b }) => seen.before.bound.includes(b));
-
-/** Facts about a row, what it has in common with the rows that are named. */
-export const rowFacts = (kind: RowKind, names: Names): Fact[] => {
-  const { streams, banks, spaces, pages } = names;
-  const mappedHere = (space: string) => `(exists ((x Slot)) (and (desc x) (= (kind x) FrameCap) (slotMapped x) (= (slotSpace x) ${space}) (= (slotPage x) p) (mapped ${space} p) (= (slotFrame x) (frame ${space} p))))`;
-  switch (kind) {
-    case "stream":
-      return [
-        ...streams.map((name) => same("s", name)),
-        fact("(isBound s)", (seen, { s }) => seen.before.bound[s] !== NONE),
-        ...banks.map(({ smt, guard, of }) => fact(both("(isBound s)", guard, `(= (bound s) ${smt})`), (seen, { s }) => seen.before.bound[s] !== NONE && seen.before.bound[s] === of(seen))),
-        fact("(and (isBound s) (hasSpace (bound s)))", (seen, { s }) => spaceIn(seen.before, seen.before.bound[s]!) !== NONE),
-        ...(names.revokes ? [fact("(descStream s)", (seen, { s }) => descendant(seen, seen.run.shop.small.plan.sids[s]!.node)), fact("(and (isBound s) (descBank (bound s)))", (seen, { s }) => seen.before.bound[s] !== NONE && descendant(seen, seen.run.shop.small.plan.cbs[seen.before.bound[s]!]!.node))] : []),
-      ];
-    case "bank":
-      return [
-        ...banks.map((name) => same("b", name)),
-        fact("(hasSpace b)", (seen, { b }) => seen.before.space[b] !== NONE),
-        ...spaces.map(({ smt, guard, of }) => fact(both("(hasSpace b)", guard, `(= (space b) ${smt})`), (seen, { b }) => seen.before.space[b] !== NONE && seen.before.space[b] === of(seen))),
-        ...(names.revokes ? [fact("(descBank b)", (seen, { b }) => descendant(seen, seen.run.shop.small.plan.cbs[b]!.node))] : []),
-      ];
-    case "space":
-      return [...spaces.map((name) => same("v", name)), fact("(live v)", (seen, { v }) => seen.before.live[v] === 1)];
-    case "leaf":
-      return [
-        ...spaces.map((name) => same("v", name)),
-        ...pages.map((name) => same("p", name)),
-        fact("(mapped v p)", (seen, { v, p }) => leafAt(seen.before, v, p) !== UNMAPPED),
-        fact("(live v)", (seen, { v }) => seen.before.live[v] === 1),
-        ...(names.frame ? [fact("(and (mapped v p) (= (frame v p) (slotFrame c0)))", (seen, { v, p }) => leafAt(seen.before, v, p) !== UNMAPPED && frameIn(leafAt(seen.before, v, p)) === target(seen).object)] : []),
-        ...(names.revokes && names.frame ? [fact(mappedHere("v"), (seen, { v, p }) => here(seen, v, p))] : []),
-      ];
-    case "cached":
-      return [
-        fact("(and (hasSpace b) (mapped (space b) p) (= (frame (space b) p) f) (= (rights (space b) p) r))", (seen, { b, p, leaf }) => leafAt(seen.before, seen.before.space[b]!, p) === leaf),
-        ...(names.frame ? spaces.flatMap((space) => pages.flatMap((page) => (space.guard === page.guard ? [atPlace(space, page)] : []))) : []),
-        ...(names.maps ? [fact("(and (= f (slotFrame c0)) (= r newRights))", (seen, { leaf }) => frameIn(leaf) === target(seen).object && rightsIn(leaf) === newRights(names, seen))] : []),
-        ...(names.frame ? [fact("(= f (slotFrame c0))", (seen, { leaf }) => frameIn(leaf) === target(seen).object)] : []),
-        someStream,
-        ...banks.map((name) => same("b", name)),
-        fact("(hasSpace b)", (seen, { b }) => seen.before.space[b] !== NONE),
-        ...spaces.flatMap(({ smt, guard, of }) => [
-          fact(both("(hasSpace b)", guard, `(= (space b) ${smt})`), (seen, { b }) => seen.before.space[b] !== NONE && seen.before.space[b] === of(seen)),
-          fact(`(and ${guard} (mapped ${smt} p) (= (frame ${smt} p) f) (= (rights ${smt} p) r))`, (seen, { p, leaf }) => of(seen) !== NONE && leafAt(seen.before, of(seen), p) === leaf),
-        ]),
-        ...(names.revokes ? [fact("(descBank b)", (seen, { b }) => descendant(seen, seen.run.shop.small.plan.cbs[b]!.node))] : []),
-        ...(names.revokes && names.frame ? [fact(`(and (hasSpace b) ${mappedHere("(space b)")})`, (seen, { b, p }) => seen.before.space[b] !== NONE && here(seen, seen.before.space[b]!, p))] : []),
-        ...pages.map((name) => same("p", name)),
-      ];
-    case "path":
-      return [
-        fact("(and (hasSpace b) (= (space b) v))", (seen, { b, v }) => seen.before.space[b] !== NONE && seen.before.space[b] === v),
-        ...banks.map((name) => same("b", name)),
-        ...spaces.map((name) => same("v", name)),
-        someStream,
-        ...(names.revokes ? [fact("(descBank b)", (seen, { b }) => descendant(seen, seen.run.shop.small.plan.cbs[b]!.node))] : []),
-      ];
-    case "slot":
-      return [
-        fact("(= c c0)", (_, { c }) => c === TARGET),
-        fact("(= c c1)", (_, { c }) => c === ARGUMENT),
-        ...[SID, CB, VSPACE, FRAME].map((each) => fact(`(= (kind c) ${kindNames[each]})`, (seen, { c }) => slot(seen, c).kind === each)),
-        ...[SID, CB, VSPACE, FRAME].map((each) => fact(`(= (kind c0) ${kindNames[each]})`, (seen) => target(seen).kind === each)),
-        fact("(slotMapped c)", (seen, { c }) => slot(seen, c).asid !== NONE),
-        ...(names.revokes ? [fact("(desc c)", (seen, { c }) => descendant(seen, c))] : []),
-        ...rightsFacts,
-      ];
-    case "all":
-      return [];
-  }
-};
 
 /** The rights that Page_Map leaves in the entry. */
 export const newRights = (names: Names, seen: Seen): number => {

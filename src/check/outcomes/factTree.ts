@@ -67,15 +67,24 @@ export const grow = <L>(root: FactNode<L>, path: readonly Noted[], leaf: L): L =
   return leaf;
 };
 
+/** More bits than a state has. */
+const FIELDS = 2 ** 30;
+
 /** Adds the facts along the path of the state that the questions are about to those that are collected, each once. */
-export const notedAlong = <L>(root: FactNode<L>, questions: Questions, path: Map<string, Noted>): void => {
+export const notedAlong = <L>(root: FactNode<L>, questions: Questions, path: Map<number, Noted>): void => {
   let node: FactNode<L> | undefined = root;
   while (node !== undefined && node.leaf === undefined) {
-    const { query, word, shift, mask, kids, map }: FactNode<L> = node;
-    const fact: Fact = query < 0 ? { is: "field", word, shift, mask } : questions.numbered(query);
-    const told = questions.tell(fact);
-    const key = query < 0 ? `${word} ${shift}` : `? ${query}`;
-    if (!path.has(key)) path.set(key, { fact, told });
-    node = kids === undefined ? map?.get(told) : kids[told as number];
+    const { told }: Noted = notedAt(node, questions, path);
+    node = node.kids === undefined ? node.map?.get(told) : node.kids[told as number];
   }
+};
+/** What the state says at a node. Fields are told apart by where they are, questions by their number. */
+const notedAt = <L>({ query, word, shift, mask }: FactNode<L>, questions: Questions, path: Map<number, Noted>): Noted => {
+  const key = query < 0 ? word * 32 + shift : FIELDS + query;
+  let noted = path.get(key);
+  if (noted === undefined) {
+    const fact: Fact = query < 0 ? { is: "field", word, shift, mask } : questions.numbered(query);
+    path.set(key, (noted = { fact, told: questions.tell(fact) }));
+  }
+  return noted;
 };

@@ -141,7 +141,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     const found: Together = { all, performed: performed.map(({ outcome }) => outcome), ordinals: performed.map(({ ordinal }) => ordinal), times: 0 };
     if (room[index]! > 0) {
       room[index]! -= 1;
-      const path = new Map<string, Noted>();
+      const path = new Map<number, Noted>();
       notedAlong(tree, questions, path);
       for (const instance of own) notedAlong(instance.tree, questions, path);
       grow(together[index]!, [...path.values()], found);

@@ -26,6 +26,7 @@ export interface CheckFlags extends RandomFlags {
   readonly seconds: number;
   /** Different traces to each property that fails. */
   readonly traces: number;
+  readonly workers: number;
   readonly out: string | undefined;
   readonly json: boolean;
   readonly events: boolean;
@@ -51,12 +52,12 @@ export const parseScope = (text: string): Scope | Diagnostic => {
 };
 
 /** Explores, with progress on stderr; an interrupt keeps the partial verdict. */
-export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "traces">>): Promise<Verdict> => {
+export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "traces">>): Promise<Verdict> => {
   const line = progressLine();
   const base = profileNamed(flags.profile)!;
   const profile = flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard);
   const bounds = { states: flags.states, depth: flags.depth, seconds: flags.seconds };
-  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds, traces: flags.traces ?? 1 }, (progress) => {
+  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds, traces: flags.traces ?? 1, workers: flags.workers ?? 1 }, (progress) => {
     if (flags.events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
     else line.show(progress);
   });
@@ -77,6 +78,7 @@ export const verdictCode = ({ result, end }: Verdict): number => {
 };
 
 const MOST_TRACES = 100;
+const MOST_WORKERS = 64;
 
 /** The first trace of a property has no number. */
 const traceFile = (property: string, number: number): string => `trace-${property}${number === 0 ? "" : `-${number + 1}`}.json`;
@@ -122,6 +124,8 @@ export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
     showDiagnostics(["id" in scope ? scope : usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0")]);
     return exitWith(BAD_INPUT);
   }
+  if (!(flags.workers >= 1 && flags.workers <= MOST_WORKERS)) return refuse(usage(`${flags.workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`));
+  if (flags.workers > 1 && flags.traces !== 1) return refuse(usage("several threads find one trace to each property", "leave --traces out, or give --workers 1"));
   const order = sampleOrder(flags);
   if (order !== undefined && "id" in order) return refuse(order);
   if (order !== undefined && flags.traces !== 1) return refuse(usage("random walks stop at the first that fails", "leave --traces out, or give another --seed"));

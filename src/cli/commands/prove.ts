@@ -5,6 +5,7 @@ import { cofferdam, mutantOf, type Safeguard } from "../../kernel/profile.ts";
 import { type ClauseName, clauseNames, clauseSentence } from "../../check/inductive/clauses.ts";
 import { consequence, type Counterexample, type FootprintJudged, type Induction, induction, largerText, type Obligation, sampled } from "../../check/inductive/induction.ts";
 import { exportedObligations } from "../../check/inductive/obligations.ts";
+import { outsideTheCore } from "../../check/inductive/settings.ts";
 import type { Exported } from "../../check/inductive/smtlib.ts";
 import { type Answered, askZ3 } from "../../check/inductive/z3.ts";
 import { showDiagnostics } from "../diagnostics.ts";
@@ -82,7 +83,7 @@ const verdictText = (result: Induction, failed: boolean): string[] => {
 const answersText = (answers: readonly Answered[]): string[] => [
   `Z3: ${answers.filter(({ answer, expected }) => answer === expected).length} of ${answers.length} obligations answered as they should be.`,
   ...answers.filter(({ answer, expected }) => answer !== expected).map(({ invocation, clause, answer, expected }) => `    FAILS  ${invocation}, ${clause}: ${answer}, not ${expected}`),
-  "  They speak of any number of rows. How invocations change them is derived from the runs above; facts that no run showed to matter are left out.",
+  "  They speak of any number of rows. How invocations change a row is derived from the runs above, by the facts that made a difference there: that larger systems show no further fact is not computed.",
   "  Not among them: the clause `meanwhile`, and revocation from a control capability.",
 ];
 
@@ -112,7 +113,8 @@ export const prove = async (flags: ProveFlags): Promise<void> => {
   const more = flags.larger > 0 ? sampled({ profile }, { settings: flags.larger, seed: SEED }) : undefined;
   const disagrees = answers.some(({ answer, expected }) => answer !== expected && answer !== "unknown");
   const failed = failedIn(result) || result.consequence.wrong !== undefined || (more !== undefined && failedIn(more));
-  const open = more !== undefined || leftOut.length > 0 || answers.some(({ answer }) => answer === "unknown");
+  const blind = outsideTheCore.some((safeguard) => safeguard === flags.mutant);
+  const open = blind || more !== undefined || leftOut.length > 0 || answers.some(({ answer }) => answer === "unknown");
   if (flags.json) process.stdout.write(jsonText({ ...result, ...(exports ? { leftOut, answers } : {}), ...(more === undefined ? {} : { sampled: more }) }));
   else
     process.stdout.write(
@@ -121,6 +123,7 @@ export const prove = async (flags: ProveFlags): Promise<void> => {
         "By invocation:",
         ...resultText(result),
         ...verdictText(result, failed),
+        ...(blind ? [`What ${flags.mutant} guards is not in the core, so nothing was shown of a kernel without it.`] : []),
         ...leftOut.map((what) => `Left out of the obligations for a solver: ${what}.`),
         ...(flags.z3 ? answersText(answers) : []),
         ...(more === undefined ? [] : ["", `Sampled, seed ${SEED}: ${more.runs} runs in ${largerText}. This shows nothing, so the exit code is 3 where nothing fails.`, ...resultText(more)]),

@@ -1,0 +1,30 @@
+/** The main job of the checker with several threads: the same verdict as with one. */
+import { cofferdam } from "../../kernel/profile.ts";
+import type { Layout } from "../../system/layout.ts";
+import { defaultScope } from "../../system/scale.ts";
+import { bootAt, type CheckOptions, defaultBounds, reachedBy, verdictOf, violationOf } from "../check.ts";
+import { createModel } from "../model.ts";
+import { properties } from "../properties.ts";
+import { traceModel } from "../trace.ts";
+import type { Verdict } from "../verdict.ts";
+import { exploreWithCrew } from "./crew.ts";
+
+export const checkInParallel = async (layout: Layout, options: CheckOptions): Promise<Verdict> => {
+  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, workers: members = 1 } = options;
+  const model = createModel(bootAt(layout, profile, { scope }), judged, caches);
+  const { explored, operations, reached } = await exploreWithCrew({
+    layout,
+    scope,
+    profile,
+    caches,
+    properties: judged.map(({ name }) => name),
+    words: model.words,
+    members,
+    bounds: { ...defaultBounds, ...options.bounds },
+    ...(options.watch === undefined ? {} : { watch: options.watch }),
+  });
+  const { judged: paths } = reachedBy(model);
+  const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
+  const { end, states, edges, depth } = explored;
+  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, { operations: [...operations], judged: paths, unreached: paths.filter((_, at) => !reached.has(at)) }, broken);
+};
