@@ -5,10 +5,13 @@ import { type Checked, hasError } from "./base/diagnostic.ts";
 import { bootAt } from "./check/check.ts";
 import { properties } from "./check/properties.ts";
 import { profileOf, replay, type Replay } from "./check/replay.ts";
+import { judgeable, type UserProperty } from "./check/userProperty.ts";
 import { readTrace } from "./cli/traceFile.ts";
 import { planSystem } from "./system/plan.ts";
 
+export type { ReachedRange, StateBank, StateCapability, StateMapping, StateMemory, StateStream, StateVspace, SystemState } from "./check/readable.ts";
 export type { Replay } from "./check/replay.ts";
+export type { UserProperty } from "./check/userProperty.ts";
 
 const valueOf = <T>({ value, diagnostics }: Checked<T>): T => {
   if (value !== undefined && !hasError(diagnostics)) return value;
@@ -18,11 +21,11 @@ const valueOf = <T>({ value, diagnostics }: Checked<T>): T => {
 /**
  * Replays the moves of a trace, the parsed JSON of a file that `cofferdam check --out` wrote, on the system of a spec as
  * it is now. Spec and model may be newer than the trace: whether the same moves still break the property is the question.
- * Throws when the spec is not valid, or the trace is none of this version.
+ * `own`: properties of your own, where the trace breaks one of them. Throws when the spec is not valid, or the trace is none of this version.
  */
-export const replayTrace = (specFile: string, trace: unknown): Replay => {
+export const replayTrace = (specFile: string, trace: unknown, own: readonly UserProperty[] = []): Replay => {
   const read = valueOf(readTrace(JSON.stringify(trace) ?? "", "trace"));
-  const property = properties.find(({ name }) => name === read.property);
+  const property = [...properties, ...own.map(judgeable)].find(({ name }) => name === read.property);
   const profile = profileOf(read.model);
   if (property === undefined || profile === undefined) throw new Error("the trace names a property or a mutant that this version does not have");
   const specText = readFileSync(specFile, "utf8");

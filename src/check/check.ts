@@ -5,15 +5,20 @@ import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
 import { type Bounds, breadthFirst, type Found, type Watch } from "./breadth.ts";
+import { askedProfile } from "./askedProfile.ts";
+import { keepingOf, type KeepingOptions } from "./keeping.ts";
+import type { OperationCoverage } from "./coverage.ts";
 import { createModel, type Model } from "./model.ts";
-import { properties, type Property } from "./properties.ts";
+import { properties, type Property, PropertyFailed } from "./properties.ts";
 import { minimised } from "./minimise.ts";
+import { damaged } from "./recordFile.ts";
+import { Refusal } from "./refusal.ts";
 import { moveOf } from "./moves.ts";
 import { replay } from "./replay.ts";
 import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
-export interface CheckOptions {
+export interface CheckOptions extends KeepingOptions {
   readonly scope?: Scope;
   readonly bounds?: Partial<Bounds>;
   readonly profile?: Profile;
@@ -59,11 +64,20 @@ export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false 
 /** What a run says of itself, however it went through the states. */
 export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled">;
 
+export interface ReachedByRun {
+  readonly operations: OperationCoverage[];
+  /** Intended paths of untrusted owners, and those of them that never opened. */
+  readonly judged: readonly LayoutDmaPath[];
+  readonly unreached: readonly LayoutDmaPath[];
+  readonly vacuous?: Verdict["vacuous"];
+  readonly profileFields?: Verdict["profileFields"];
+}
+
 /** What was reached so far; read before traces are built, since building one runs the model again. */
-export const reachedBy = ({ coverage, booted }: Model) => {
+export const reachedBy = ({ coverage, booted }: Model): ReachedByRun => {
   // A trusted component makes no invocation after boot, so its own paths never open here.
   const judged = booted.layout.dma.filter(({ sid }) => !booted.layout.components[booted.layout.sids[sid]!.owner]!.trusted);
-  return { operations: coverage.operations(), judged, unreached: coverage.unreachedPaths(judged) };
+  return { operations: coverage.operations(), judged, unreached: coverage.unreachedPaths(judged), vacuous: coverage.vacuous() };
 };
 
 const resultOf = (end: string, violations: readonly VerdictViolation[]): Verdict["result"] => {
@@ -72,9 +86,9 @@ const resultOf = (end: string, violations: readonly VerdictViolation[]): Verdict
 };
 
 /** The verdict of a run that found these properties broken. */
-export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: ReturnType<typeof reachedBy>, found: readonly VerdictViolation[]): Verdict => {
+export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: ReachedByRun, found: readonly VerdictViolation[]): Verdict => {
   const { booted: { layout, plan, profile }, properties: judged } = model;
-  const { operations: coverage, unreached } = reached;
+  const { operations: coverage, unreached, vacuous, profileFields } = reached;
   const exhausted = run.end === "exhausted";
   const broken = found.toSorted((a, b) => judged.findIndex(({ name }) => name === a.property) - judged.findIndex(({ name }) => name === b.property));
   const missing = unreached.map((path): VerdictViolation => ({ property: "intended-dma", sentence: "Every DMA path that the spec intends is reached in some state.", message: `${pathName(layout, path)} is never possible` }));
@@ -97,22 +111,48 @@ export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: Ret
       result: broken.some(({ property }) => property === name) ? "violated" : exhausted ? "holds" : "undecided",
     })),
     violations,
+    ...(vacuous === undefined ? {} : { vacuous: vacuous.filter(({ property }) => !broken.some((violation) => violation.property === property)) }),
     coverage,
     notTried: notTriedUnder(profile),
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
     intendedPaths: { judged: reached.judged.length, ofTrusted: layout.dma.length - reached.judged.length, unreached: unreached.map((path) => pathName(layout, path)) },
     assumptions: assumptionsOf(profile),
+    ...(profileFields === undefined ? {} : { profileFields }),
   };
 };
 
-/** Explores the scaled layout under every order of invocations that untrusted components can make. */
+/** A property of the user's own that did not judge: where, and what led there. */
+const failure = (model: Model, { property, message, ordinals = [] }: PropertyFailed): Refusal => {
+  const steps = messagesOf(model, ordinals).map(({ actor, op, args }) => `${actor}: ${op}(${Object.entries(args).map(([name, value]) => `${name}=${value}`).join(", ")})`);
+  return new Refusal({
+    id: "property-failed",
+    severity: "error",
+    message: `the property \`${property}\` ${message}, asked about ${steps.length === 0 ? "the first state" : `the state after ${steps.length} invocation(s)`}`,
+    hint: steps.length === 0 ? "nothing was invoked yet" : `what leads there: ${steps.map((step, index) => `${index + 1}. ${step}`).join("; ")}`,
+  });
+};
+
+/**
+ * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
+ * checkpoint cannot be used, or a property of the user's own does not judge.
+ */
 export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
   const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1 } = options;
-  const model = createModel(bootAt(layout, profile, { scope }), judged, caches);
-  const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) });
-  const reached = reachedBy(model);
-  const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
-  const { end, states, edges, depth } = explored;
-  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, reached, broken);
+  const asked = askedProfile(profile);
+  const model = createModel(bootAt(layout, asked.profile, { scope }), judged, caches);
+  const head = traceModel({ ...model.booted, profile }, scope, caches);
+  const keeping = keepingOf(model, head, traces, asked, options);
+  try {
+    const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
+    asked.stop();
+    const reached = { ...reachedBy(model), profileFields: { asked: asked.asked(), never: asked.never() } };
+    const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
+    const { end, states, edges, depth } = explored;
+    return verdictOf(model, head, { end, states, transitions: edges, depth }, reached, broken);
+  } catch (error) {
+    if (error instanceof PropertyFailed) throw failure(model, error);
+    // Whoever forges a checkpoint, sum and all, gets no further than this; a trace is walked from the first state.
+    throw options.resume === undefined || error instanceof Refusal ? error : damaged(options.resume, `${String(error)} (or this is a bug in cofferdam)`);
+  }
 };

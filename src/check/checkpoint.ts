@@ -31,7 +31,7 @@ export const subjectOf = ({ booted, properties }: Model, model: TraceModel, trac
   spec: booted.layout.spec.sha256,
   layout: sha256(canonicalJson(booted.layout)),
   model,
-  properties: properties.map(({ name, sentence }) => `${name}: ${sentence}`),
+  properties: properties.map(({ name, sentence, source = "" }) => `${name}: ${sentence} ${source}`),
   traces,
 });
 

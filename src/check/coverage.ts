@@ -15,7 +15,7 @@ export interface OperationCoverage {
 
 /** What an earlier run had reached, to be added to: plain values, as a checkpoint holds them. */
 export interface Reached {
-  readonly operations: readonly OperationCoverage[];
+  readonly operations: OperationCoverage[];
   /** Indices into the layout's intended paths. */
   readonly paths: readonly number[];
   /** Properties of which some state showed what they need. */

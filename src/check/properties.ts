@@ -58,6 +58,8 @@ export interface Property {
   readonly needs?: { readonly words: string; readonly met: (view: View) => boolean };
   /** Judged in every state by itself: what it reads is not recorded (outcomes/facts.ts), so it may read anything. */
   readonly plain?: true;
+  /** Of such a property: SHA-256 of its text, so that a run goes on with the same one only. */
+  readonly source?: string;
 }
 
 /** A property of the user's own did not judge: it threw, or gave back what is no answer. */

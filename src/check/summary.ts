@@ -30,15 +30,17 @@ const deeds = (steps: readonly TraceStep[]): string => {
 
 const stream = ({ smmu, sid }: Trace["witness"]): string => (sid.startsWith("-") ? `any stream of SMMU ${smmu} that nobody was given` : `stream ${sid} of SMMU ${smmu}`);
 
-/** The transaction that shows the break, if it is one of a device. */
-const reached = (witness: Trace["witness"]): string => {
+/** The transaction that shows the break; undefined where there is none, as with a property that only says what is wrong. */
+const reached = (witness: Trace["witness"]): string | undefined => {
   const { iova, op, pa, via } = witness;
   const cached = via.find(({ what }) => what.startsWith("cached"));
   const how = cached === undefined ? "" : ` by a ${cached.what}`;
   if (iova !== undefined && pa !== undefined) return `a ${op} by ${stream(witness)} at IOVA ${iova} reaches ${pa}${how}`;
   if (pa !== undefined) return `the SMMU may walk ${pa} for ${stream(witness)}${how}`;
-  return `${stream(witness)} is open`;
+  return via.length === 0 ? undefined : `${stream(witness)} is open`;
 };
 
+const toldWitness = (what: string | undefined): string => (what === undefined ? "" : `; now ${what}`);
+
 /** Without a full stop, as messages are. */
-export const summaryOf = ({ steps, witness, message }: Pick<Trace, "steps" | "witness" | "message">): string => `${deeds(steps)}; now ${reached(witness)}: ${message}`;
+export const summaryOf = ({ steps, witness, message }: Pick<Trace, "steps" | "witness" | "message">): string => `${deeds(steps)}${toldWitness(reached(witness))}: ${message}`;

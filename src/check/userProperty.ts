@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Diagnostic } from "../base/diagnostic.ts";
+import { sha256 } from "./canonical.ts";
 import { type Property, PropertyFailed, propertyNames, type View } from "./properties.ts";
 import { readable, type SystemState } from "./readable.ts";
 import { Refusal } from "./refusal.ts";
@@ -54,16 +55,20 @@ const propertyOf = ({ name, sentence, violation, needs }: UserProperty, stateOf:
   name,
   sentence,
   plain: true,
+  source: sha256(String(violation)),
   violation: (view) => {
     const message: unknown = asked(name, () => violation(stateOf(view)));
     if (message === undefined) return undefined;
-    if (typeof message !== "string") throw new PropertyFailed(name, `gave back ${message === null ? "null" : `a ${typeof message}`} where a string or undefined is an answer`);
+    if (typeof message !== "string") throw new PropertyFailed(name, `gave back ${message === null ? "null" : `something of type ${typeof message}`} where a string or undefined is an answer`);
     // The user says what is wrong, not by which transaction; a witness names some stream.
     const { smmu, sid } = view.booted.layout.sids[0] ?? { smmu: 0, sid: 0 };
     return { message, witness: { smmu, sid, op: "read", via: [] } };
   },
   ...(needs === undefined ? {} : { needs: { words: needs.words, met: (view: View) => asked(name, () => needs.met(stateOf(view))) } }),
 });
+
+/** The same form as ours have. */
+export const judgeable = (own: UserProperty): Property => propertyOf(own, shared());
 
 /** What is wrong with a property's form, or undefined. */
 const objectionTo = (property: unknown): string | undefined => {

@@ -3,15 +3,21 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { WorkOrder } from "./background.ts";
 import { checkLayout } from "./check.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
+import { properties } from "./properties.ts";
+import { Refusal } from "./refusal.ts";
+import { loadProperties } from "./userProperty.ts";
 
 const { layout, options, stop } = workerData as WorkOrder;
 const flag = new Int32Array(stop);
 let last = 0;
 try {
-  const { workers = 1 } = options;
+  const { workers = 1, propertyFiles = [] } = options;
+  const judged = [...properties, ...(await loadProperties(propertyFiles))];
   const explore = workers > 1 ? checkInParallel : checkLayout;
   const verdict = await explore(layout, {
     ...options,
+    properties: judged,
+    warn: (diagnostic) => parentPort?.postMessage({ kind: "warning", diagnostic }),
     watch: (progress) => {
       if (progress.seconds - last > 0.2) {
         last = progress.seconds;
@@ -22,5 +28,6 @@ try {
   });
   parentPort?.postMessage({ kind: "verdict", verdict });
 } catch (error) {
-  parentPort?.postMessage({ kind: "failed", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), stack: error instanceof Error ? error.stack : undefined });
+  if (error instanceof Refusal) parentPort?.postMessage({ kind: "refused", diagnostics: error.diagnostics });
+  else parentPort?.postMessage({ kind: "failed", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), stack: error instanceof Error ? error.stack : undefined });
 }

@@ -67,6 +67,13 @@ const checkFlags = {
   whole: flag("whole", "random: walk the whole layout instead of the scaled one"),
   replay: Flag.String("replay").pipe(Flag.withDescription("random: one walk again, by the string that a failure prints"), Flag.optional),
   workers: Flag.Int("workers").pipe(Flag.withDescription("threads that explore; the verdict is the same for any number"), Flag.withDefault(1)),
+  checkpoint: Flag.String("checkpoint").pipe(Flag.withDescription("file to keep the run in, at intervals and when it stops early"), Flag.optional),
+  checkpointSeconds: Flag.Int("checkpoint-seconds").pipe(Flag.withDescription("how long between checkpoints"), Flag.withDefault(60)),
+  resume: Flag.String("resume").pipe(Flag.withDescription("go on with a run that --checkpoint kept"), Flag.optional),
+  property: Flag.String("property").pipe(Flag.withDescription("file with properties of your own; may be given several times"), Flag.atLeast(0)),
+  mutants: flag("mutants", "check every broken kernel of --list on the shipped systems, and say which property catches it"),
+  system: Flag.String("system").pipe(Flag.withDescription("mutants: those of this shipped system only"), Flag.optional),
+  sweep: Flag.String("sweep").pipe(Flag.withDescription("check at several scopes, smallest first: pages=1..3,slots=0..2"), Flag.optional),
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for verdict.json and the traces"), Flag.optional),
   json,
   events: flag("events", "progress and verdict as JSON lines on stdout"),
@@ -76,22 +83,27 @@ const check = Command.make("check", checkFlags, (flags) =>
   perform(async () => {
     const commands = await import("./commands/check.ts");
     if (flags.list) return commands.list(flags.json);
+    if (flags.mutants) return (await import("./commands/mutants.ts")).checkMutants({ spec: Option.getOrUndefined(flags.spec), system: Option.getOrUndefined(flags.system), json: flags.json });
     if (Option.isNone(flags.spec)) {
       process.stderr.write("error [usage] check needs a system spec\n  hint: cofferdam check specs/systems/one-driver/system.yaml\n");
       return exitWith(BAD_INPUT);
     }
-    await commands.check(flags.spec.value, {
+    const given = {
       ...flags,
       mutant: Option.getOrUndefined(flags.mutant),
       runs: Option.getOrUndefined(flags.runs),
       length: Option.getOrUndefined(flags.length),
       seed: Option.getOrUndefined(flags.seed),
       replay: Option.getOrUndefined(flags.replay),
+      checkpoint: Option.getOrUndefined(flags.checkpoint),
+      resume: Option.getOrUndefined(flags.resume),
       out: Option.getOrUndefined(flags.out),
       states: flags.maxStates,
       depth: flags.maxDepth,
       seconds: flags.maxSeconds,
-    });
+    };
+    if (Option.isSome(flags.sweep)) return (await import("./commands/sweep.ts")).sweep(flags.spec.value, flags.sweep.value, given);
+    await commands.check(flags.spec.value, given);
   }),
 ).pipe(Command.withDescription("Explore everything that untrusted components can do, and give a verdict"));
 
@@ -101,10 +113,11 @@ const replayFlags = {
   whole: flag("whole", "on the whole layout instead of the scaled one"),
   minimise: flag("minimise", "leave out what the break does not need, and put the rest in normal form"),
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("file for the minimised trace"), Flag.optional),
+  property: Flag.String("property").pipe(Flag.withDescription("file with the property that the trace breaks, if it is your own"), Flag.atLeast(0)),
   json,
 };
-const replay = Command.make("replay", replayFlags, ({ spec: file, trace, whole, minimise, out, json: asJson }) =>
-  perform(async () => (await import("./commands/replay.ts")).replay(file, trace, { whole, minimise, out: Option.getOrUndefined(out), json: asJson })),
+const replay = Command.make("replay", replayFlags, ({ spec: file, trace, whole, minimise, out, property, json: asJson }) =>
+  perform(async () => (await import("./commands/replay.ts")).replay(file, trace, { whole, minimise, out: Option.getOrUndefined(out), property, json: asJson })),
 ).pipe(Command.withDescription("Run a trace again, in milliseconds"));
 
 const exportFlags = {

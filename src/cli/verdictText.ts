@@ -81,6 +81,15 @@ const notTriedText = ({ notTried }: Verdict, all: boolean): string[] => {
   return ["Invocations not tried at all:", ...notTried.map(({ why, labels }) => `  ${labels.join(", ")}: ${why}`)];
 };
 
+/** Properties that held of nothing say less than they seem to. */
+const vacuousText = ({ vacuous = [], result }: Verdict): string[] =>
+  vacuous.map(({ property, needs }) => `VACUOUS  ${property}: there was no state in which ${needs}, so ${result === "holds" ? "it held of nothing" : "nothing was judged by it"}.`);
+
+const profileFieldsText = ({ profileFields }: Verdict, all: boolean): string[] =>
+  profileFields === undefined || !all
+    ? []
+    : [`Fields of the profile that decided something: ${wrap(profileFields.asked)}.`, `Fields that no decision asked for, so that any other value gives the same verdict: ${wrap(profileFields.never)}.`];
+
 /** `all`: list every refusal that was never reached, instead of their number. */
 export const verdictText = (verdict: Verdict, all = false): string => {
   const refusals = verdict.unreachedRefusals;
@@ -92,11 +101,13 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     scopeText(verdict),
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),
+    ...vacuousText(verdict),
     pathsText(verdict),
     ...notTriedText(verdict, all),
     `Invocations never performed: ${wrap(verdict.unreachedOperations)}.`,
     all ? `Refusals never reached:\n${refusals.map((line) => `  ${line}`).join("\n")}` : `Refusals never reached: ${refusals.length}${refusals.length === 0 ? "" : " (listed with --verbose and in verdict.json)"}.`,
     `Kernel: profile ${verdict.model.profile}${verdict.model.mutant === undefined ? "" : `, MUTANT without ${verdict.model.mutant}`}; machine ${verdict.model.machine}, caches ${verdict.model.caches}.`,
+    ...profileFieldsText(verdict, all),
     "Assumed:",
     ...verdict.assumptions.map((line) => `  - ${line}`),
     "",

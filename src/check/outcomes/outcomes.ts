@@ -133,33 +133,49 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   const together = subjects.map(() => emptyTree<Together>());
   // What a single subject finds is a new state nearly every time.
   const room = subjects.map(() => (subjects.length > 1 ? MOST_TOGETHER : 0));
-  const togetherOf = (index: number, states: Uint32Array, at: number): Together => {
+  const instancesOf = (index: number, states: Uint32Array, at: number): Instances => {
     const tree = listTrees[index]!;
-    const { instances: own } = follow(tree, states, at, questions) ?? learn(tree, states, at, () => listOf(subjects[index]!));
-    const all = own.map((instance) => follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, () => outcomeOf(instance)));
+    return (follow(tree, states, at, questions) ?? learn(tree, states, at, () => listOf(subjects[index]!))).instances;
+  };
+  const outcomeIn = (instance: KnownInstance, states: Uint32Array, at: number): Outcome =>
+    follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, () => outcomeOf(instance));
+  const keepTogether = (index: number, states: Uint32Array, at: number): Together => {
+    const own = instancesOf(index, states, at);
+    const all = own.map((instance) => outcomeIn(instance, states, at));
     const performed = all.flatMap((outcome, ordinal) => (outcome.refused < 0 ? [{ outcome, ordinal }] : []));
     const found: Together = { all, performed: performed.map(({ outcome }) => outcome), ordinals: performed.map(({ ordinal }) => ordinal), times: 0 };
-    if (room[index]! > 0) {
-      room[index]! -= 1;
-      const path = new Map<number, Noted>();
-      notedAlong(tree, questions, path);
-      for (const instance of own) notedAlong(instance.tree, questions, path);
-      grow(together[index]!, [...path.values()], found);
-      kept.push(found);
-    }
+    const path = new Map<number, Noted>();
+    notedAlong(listTrees[index]!, questions, path);
+    for (const instance of own) notedAlong(instance.tree, questions, path);
+    grow(together[index]!, [...path.values()], found);
+    room[index]! -= 1;
+    kept.push(found);
     return found;
   };
   const kept: Together[] = [];
+  /** One by one, where nothing is kept together; how many instances there are. */
+  const oneByOne = (index: number, states: Uint32Array, at: number, first: number, visit: (outcome: Outcome, ordinal: number) => void): number => {
+    const own = instancesOf(index, states, at);
+    for (let position = 0; position < own.length; position++) {
+      const outcome = outcomeIn(own[position]!, states, at);
+      outcome.times += 1;
+      if (outcome.refused < 0) visit(outcome, first + position);
+    }
+    return own.length;
+  };
 
   return {
     forEach: (states, at, visit) => {
       questions.about(states, at);
       let first = 0;
       for (let index = 0; index < subjects.length; index++) {
-        const known = follow(together[index]!, states, at, questions);
-        const { all, performed, ordinals } = known ?? togetherOf(index, states, at);
-        if (known === undefined) for (const outcome of all) outcome.times += 1;
-        else known.times += 1;
+        const known = follow(together[index]!, states, at, questions) ?? (room[index]! > 0 ? keepTogether(index, states, at) : undefined);
+        if (known === undefined) {
+          first += oneByOne(index, states, at, first, visit);
+          continue;
+        }
+        known.times += 1;
+        const { all, performed, ordinals } = known;
         for (let position = 0; position < performed.length; position++) visit(performed[position]!, first + ordinals[position]!);
         first += all.length;
       }

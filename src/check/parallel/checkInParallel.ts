@@ -1,5 +1,5 @@
 /** The main job of the checker with several threads: the same verdict as with one. */
-import { cofferdam } from "../../kernel/profile.ts";
+import { cofferdam, profileFields } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope } from "../../system/scale.ts";
 import { bootAt, type CheckOptions, defaultBounds, reachedBy, verdictOf, violationOf } from "../check.ts";
@@ -12,7 +12,7 @@ import { exploreWithCrew } from "./crew.ts";
 export const checkInParallel = async (layout: Layout, options: CheckOptions): Promise<Verdict> => {
   const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, workers: members = 1 } = options;
   const model = createModel(bootAt(layout, profile, { scope }), judged, caches);
-  const { explored, operations, reached } = await exploreWithCrew({
+  const { explored, reached, asked } = await exploreWithCrew({
     layout,
     scope,
     profile,
@@ -23,8 +23,10 @@ export const checkInParallel = async (layout: Layout, options: CheckOptions): Pr
     bounds: { ...defaultBounds, ...options.bounds },
     ...(options.watch === undefined ? {} : { watch: options.watch }),
   });
-  const { judged: paths } = reachedBy(model);
+  for (const part of reached) model.coverage.resume(part, layout.dma);
+  const fields = Object.keys(profileFields);
+  const whole = { ...reachedBy(model), profileFields: { asked: fields.filter((field) => asked.has(field)), never: fields.filter((field) => !asked.has(field)) } };
   const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
   const { end, states, edges, depth } = explored;
-  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, { operations: [...operations], judged: paths, unreached: paths.filter((_, at) => !reached.has(at)) }, broken);
+  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, whole, broken);
 };

@@ -1,7 +1,7 @@
 /** Leads the threads of a parallel exploration, level by level, and finds the way to what they meet: see protocol.ts. */
 import { Worker } from "node:worker_threads";
 import type { Bounds, Exploration, Found, Progress } from "../breadth.ts";
-import type { OperationCoverage } from "../coverage.ts";
+import type { Reached } from "../coverage.ts";
 import { control as places, type Enlistment, type Marks, type Order, type Report, RING_ENTRIES, STOPPED } from "./protocol.ts";
 import { ringBytes } from "./ring.ts";
 import { sharedMachineIdsBuffer } from "./sharedMachineIds.ts";
@@ -14,9 +14,10 @@ export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "prof
 }
 export interface CrewExploration {
   readonly explored: Exploration;
-  readonly operations: readonly OperationCoverage[];
-  /** Which intended DMA paths of those that are judged were open, by position. */
-  readonly reached: ReadonlySet<number>;
+  /** What each thread reached. */
+  readonly reached: readonly Reached[];
+  /** Fields of the profile that decided something in any of them. */
+  readonly asked: ReadonlySet<string>;
 }
 
 /** Who waits for a report. */
@@ -131,9 +132,9 @@ class Crew {
     return { violated: 1 << property, ordinals, steps: marks.steps[0] ?? 0 };
   }
 
-  private async covered(): Promise<Pick<CrewExploration, "operations" | "reached">> {
+  private async covered(): Promise<Pick<CrewExploration, "reached" | "asked">> {
     const reports = (await this.all({ order: "coverage" })).flatMap((report) => (report.report === "coverage" ? [report] : []));
-    return { operations: summed(reports.map(({ operations }) => operations)), reached: new Set(reports.flatMap(({ reached }) => reached)) };
+    return { reached: reports.map(({ reached }) => reached), asked: new Set(reports.flatMap(({ asked }) => asked)) };
   }
 
   /** Level by level until something is violated, nothing new is found, or a bound is hit; the properties violated. */
@@ -169,13 +170,6 @@ class Crew {
     }
   }
 }
-
-const summed = (lists: readonly (readonly OperationCoverage[])[]): OperationCoverage[] =>
-  lists[0]!.map(({ label, refused }, at) => ({
-    label,
-    performed: lists.reduce((sum, list) => sum + list[at]!.performed, 0),
-    refused: refused.map(({ error, when }, index) => ({ error, when, count: lists.reduce((sum, list) => sum + list[at]!.refused[index]!.count, 0) })),
-  }));
 
 /** Explores with several threads: the same counts, verdict and trace as with one. */
 export const exploreWithCrew = (options: CrewOptions): Promise<CrewExploration> => new Crew(options).explore();

@@ -1,6 +1,7 @@
 /** Entry of a thread of a parallel exploration: see protocol.ts. It has a model and a store of its own. */
 import { parentPort, workerData } from "node:worker_threads";
-import { bootAt, reachedBy } from "../check.ts";
+import { askedProfile } from "../askedProfile.ts";
+import { bootAt } from "../check.ts";
 import { createModel } from "../model.ts";
 import { properties } from "../properties.ts";
 import { StateStore, sumOf } from "../stateStore.ts";
@@ -10,7 +11,8 @@ import { sharedMachineIds } from "./sharedMachineIds.ts";
 
 const { layout, scope, profile, caches, properties: names, member, members, words, machineIds, rings, control: shared, most } = workerData as Enlistment;
 const control = new Int32Array(shared);
-const model = createModel(bootAt(layout, profile, { scope }), properties.filter(({ name }) => names.includes(name)), caches, sharedMachineIds(machineIds));
+const asked = askedProfile(profile);
+const model = createModel(bootAt(layout, asked.profile, { scope }), properties.filter(({ name }) => names.includes(name)), caches, sharedMachineIds(machineIds));
 const store = new StateStore(words);
 const outgoing = rings[member]!.map((buffer, to) => (to === member ? undefined : ringOver(buffer, RING_ENTRIES, words)));
 const incoming = rings.flatMap((row, from) => (from === member ? [] : [ringOver(row[member]!, RING_ENTRIES, words)]));
@@ -143,8 +145,8 @@ const obey = (order: Order): void => {
     case "mark":
       return marksOf(mark(order.level, order.targets));
     default: {
-      const { operations, judged: paths, unreached } = reachedBy(model);
-      return say({ report: "coverage", operations, reached: paths.flatMap((path, at) => (unreached.includes(path) ? [] : [at])) });
+      asked.stop();
+      return say({ report: "coverage", reached: model.coverage.reached(layout.dma), asked: asked.asked() });
     }
   }
 };

@@ -10,7 +10,7 @@
 import type { Layout } from "../../system/layout.ts";
 import type { Scope } from "../../system/scale.ts";
 import type { Profile } from "../../kernel/profile.ts";
-import type { Coverage } from "../coverage.ts";
+import type { Reached } from "../coverage.ts";
 
 /** What a thread is told when it begins. */
 export interface Enlistment {
@@ -65,5 +65,6 @@ export type Report =
   /** `violated`: bit mask of the properties that a state of the new level violates. */
   | { readonly report: "level"; readonly found: number; readonly violated: number; readonly stopped: boolean }
   | { readonly report: "marks"; readonly marks: Marks }
-  | { readonly report: "coverage"; readonly operations: ReturnType<Coverage["operations"]>; readonly reached: readonly number[] }
+  /** `asked`: fields of the profile that decided something. */
+  | { readonly report: "coverage"; readonly reached: Reached; readonly asked: readonly string[] }
   | { readonly report: "failed"; readonly message: string; readonly stack?: string };

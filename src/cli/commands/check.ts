@@ -1,9 +1,11 @@
 /** `cofferdam check SPEC`: explores everything that untrusted components can do, and gives a verdict. */
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import { checkInBackground } from "../../check/background.ts";
+import { type BackgroundOptions, type BackgroundProgress, checkInBackground } from "../../check/background.ts";
 import { mutants } from "../../check/mutants.ts";
 import { properties } from "../../check/properties.ts";
+import { Refusal } from "../../check/refusal.ts";
 import type { Trace } from "../../check/trace.ts";
+import { loadProperties } from "../../check/userProperty.ts";
 import type { Verdict } from "../../check/verdict.ts";
 import { mutantOf, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
@@ -27,13 +29,18 @@ export interface CheckFlags extends RandomFlags {
   /** Different traces to each property that fails. */
   readonly traces: number;
   readonly workers: number;
+  readonly checkpoint: string | undefined;
+  readonly checkpointSeconds: number;
+  readonly resume: string | undefined;
+  /** Files with properties of the user's own. */
+  readonly property: readonly string[];
   readonly out: string | undefined;
   readonly json: boolean;
   readonly events: boolean;
   readonly verbose: boolean;
 }
 
-const usage = (message: string, hint: string): Diagnostic => ({ id: "usage", severity: "error", message, hint });
+export const usage = (message: string, hint: string): Diagnostic => ({ id: "usage", severity: "error", message, hint });
 
 /** `pages=2,slots=1` over the default scope. */
 export const parseScope = (text: string): Scope | Diagnostic => {
@@ -51,16 +58,31 @@ export const parseScope = (text: string): Scope | Diagnostic => {
   return scope as unknown as Scope;
 };
 
-/** Explores, with progress on stderr; an interrupt keeps the partial verdict. */
-export const explore = async (layout: Layout, scope: Scope, flags: Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "traces">>): Promise<Verdict> => {
-  const line = progressLine();
+type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
+
+const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => {
   const base = profileNamed(flags.profile)!;
-  const profile = flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard);
-  const bounds = { states: flags.states, depth: flags.depth, seconds: flags.seconds };
-  const background = checkInBackground(layout, { scope, profile, caches: flags.caches, bounds, traces: flags.traces ?? 1, workers: flags.workers ?? 1 }, (progress) => {
+  return {
+    scope,
+    profile: flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard),
+    caches: flags.caches,
+    bounds: { states: flags.states, depth: flags.depth, seconds: flags.seconds },
+    traces: flags.traces ?? 1,
+    workers: flags.workers ?? 1,
+    propertyFiles: flags.property ?? [],
+    ...(flags.checkpoint === undefined ? {} : { checkpoint: { file: flags.checkpoint, seconds: flags.checkpointSeconds ?? 0 } }),
+    ...(flags.resume === undefined ? {} : { resume: flags.resume }),
+  };
+};
+
+/** Explores, with progress on stderr; an interrupt keeps the partial verdict. Rejects with a Refusal where an input is none. */
+export const explore = async (layout: Layout, scope: Scope, flags: Explored): Promise<Verdict> => {
+  const line = progressLine();
+  const show = (progress: BackgroundProgress) => {
     if (flags.events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
     else line.show(progress);
-  });
+  };
+  const background = checkInBackground(layout, backgroundOptions(scope, flags), show, (warning) => showDiagnostics([warning]));
   const interrupt = () => background.stop();
   process.on("SIGINT", interrupt);
   try {
@@ -96,47 +118,70 @@ export const verdictFiles = (verdict: Verdict): { name: string; text: string }[]
 /** Names of trace files that an earlier verdict may have left. */
 export const staleTraces = (verdict: Verdict): string[] => {
   const fresh = new Set(traceFiles(verdict).map(({ name }) => name));
-  return properties.flatMap(({ name }) => Array.from({ length: MOST_TRACES }, (_, number) => traceFile(name, number))).filter((name) => !fresh.has(name));
+  const names = new Set([...properties, ...verdict.properties].map(({ name }) => name));
+  return [...names].flatMap((name) => Array.from({ length: MOST_TRACES }, (_, number) => traceFile(name, number))).filter((name) => !fresh.has(name));
 };
 
 /** The command that shows a failure again: the replay of its trace, or the same check. */
-const reproduce = (spec: string, { scope, profile, mutant, caches, traces, out, whole }: CheckFlags, { violations, sampled }: Verdict): string => {
+const reproduce = (spec: string, { scope, profile, mutant, caches, traces, out, whole, property }: CheckFlags, { violations, sampled }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
   if (trace === undefined) return "";
-  if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json\n`;
-  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
+  const files = property.map((file) => ` --property ${file}`).join("");
+  if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json${files}\n`;
+  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, files, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
 };
 
-const refuse = (diagnostic: Diagnostic): void => {
-  showDiagnostics([diagnostic]);
+const refuse = (...diagnostics: readonly Diagnostic[]): void => {
+  showDiagnostics(diagnostics);
   exitWith(BAD_INPUT);
 };
 
-export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
-  const scope = parseScope(flags.scope);
-  if (!(flags.traces >= 1 && flags.traces <= MOST_TRACES)) {
-    showDiagnostics([usage(`no ${flags.traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`)]);
-    return exitWith(BAD_INPUT);
-  }
-  const bounded = flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1;
-  if ("id" in scope || !bounded) {
-    showDiagnostics(["id" in scope ? scope : usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0")]);
-    return exitWith(BAD_INPUT);
-  }
-  if (!(flags.workers >= 1 && flags.workers <= MOST_WORKERS)) return refuse(usage(`${flags.workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`));
-  if (flags.workers > 1 && flags.traces !== 1) return refuse(usage("several threads find one trace to each property", "leave --traces out, or give --workers 1"));
+/** Why these flags ask for nothing that can be done, or undefined. */
+export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
+  const { traces, workers, checkpoint, checkpointSeconds, resume, property, strategy } = flags;
+  const kept = checkpoint !== undefined || resume !== undefined;
+  if (!(traces >= 1 && traces <= MOST_TRACES)) return usage(`no ${traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`);
+  if (!(flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1)) return usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0");
+  if (!(workers >= 1 && workers <= MOST_WORKERS)) return usage(`${workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`);
+  if (workers > 1 && traces !== 1) return usage("several threads find one trace to each property", "leave --traces out, or give --workers 1");
+  if (!(checkpointSeconds >= 0)) return usage(`${checkpointSeconds} seconds cannot pass between checkpoints`, "give --checkpoint-seconds at least 0");
+  if (kept && (workers > 1 || strategy === "random")) return usage("only one thread that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --workers and --strategy");
+  if (property.length > 0 && (workers > 1 || strategy === "random")) return usage("properties of your own are judged by one thread that explores every state", "leave --property out, or --workers and --strategy");
+  return undefined;
+};
+
+/** What a user can do with a run that stopped early. */
+const keptText = ({ checkpoint }: CheckFlags, { end }: Verdict): string =>
+  checkpoint === undefined || ["exhausted", "violated"].includes(end) ? "" : `The run is kept in ${checkpoint}: the same command with --resume ${checkpoint} goes on with it.\n`;
+
+const run = async (spec: string, scope: Scope, flags: CheckFlags): Promise<void> => {
   const order = sampleOrder(flags);
   if (order !== undefined && "id" in order) return refuse(order);
   if (order !== undefined && flags.traces !== 1) return refuse(usage("random walks stop at the first that fails", "leave --traces out, or give another --seed"));
   const system = openSystem(spec);
   if (system === undefined) return;
+  // Here for what is wrong with a file; the thread that explores loads them again.
+  await loadProperties(flags.property);
   const verdict = await (order === undefined ? explore(system.plan.layout, scope, flags) : sample(system.plan.layout, scope, order, flags));
   if ("id" in verdict) return refuse(verdict);
   if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict), staleTraces(verdict))) return;
   if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
   else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : `${verdictText(verdict, flags.verbose)}${reproduce(spec, flags, verdict)}`);
+  process.stderr.write(keptText(flags, verdict));
   exitWith(verdictCode(verdict));
+};
+
+export const check = async (spec: string, flags: CheckFlags): Promise<void> => {
+  const scope = parseScope(flags.scope);
+  const objection = "id" in scope ? scope : objectionTo(flags);
+  if (objection !== undefined) return refuse(objection);
+  try {
+    await run(spec, scope as Scope, flags);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    refuse(...error.diagnostics);
+  }
 };
 
 /** `cofferdam check --list`: what is checked, and which broken kernels each property must catch. */

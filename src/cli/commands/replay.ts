@@ -8,10 +8,12 @@ import { bootAt } from "../../check/check.ts";
 import { minimised } from "../../check/minimise.ts";
 import { createModel } from "../../check/model.ts";
 import { moveOf, traceOfMoves } from "../../check/moves.ts";
-import { properties, type Property } from "../../check/properties.ts";
+import { properties, type Property, PropertyFailed } from "../../check/properties.ts";
+import { Refusal } from "../../check/refusal.ts";
 import { profileOf, replay as replayTrace, type Replay } from "../../check/replay.ts";
 import { summaryOf } from "../../check/summary.ts";
 import { modelHash, type Trace } from "../../check/trace.ts";
+import { loadProperties } from "../../check/userProperty.ts";
 import type { Profile } from "../../kernel/profile.ts";
 import { boot, type Booted } from "../../system/boot.ts";
 import type { Layout } from "../../system/layout.ts";
@@ -29,17 +31,19 @@ export interface ReplayFlags {
   readonly minimise: boolean;
   readonly out: string | undefined;
   readonly json: boolean;
+  /** Files with properties of the user's own. */
+  readonly property: readonly string[];
 }
 
 const mismatch = (file: string, message: string, hint: string): Diagnostic => ({ id: "trace-mismatch", severity: "error", message, place: { file }, hint });
 
 /** Why a trace is not one of this program and this spec, or undefined. */
-const objection = (trace: Trace, layout: Layout, profile: Profile | undefined, file: string): Diagnostic | undefined => {
+const objection = (trace: Trace, layout: Layout, profile: Profile | undefined, file: string, judged: readonly Property[]): Diagnostic | undefined => {
   if (profile === undefined) return mismatch(file, `the trace is of a mutant \`${trace.model.mutant}\` that this version does not have`, "check the system again");
   if (trace.spec.hash !== layout.spec.sha256) return mismatch(file, "the trace was found in another version of the spec", "check the system again, or give the spec it was found in");
   const { shape } = boot(scale(layout, trace.model.scope), profile);
   if (trace.model.hash !== modelHash(shape, profile)) return mismatch(file, "the trace was found by another version of the model", "check the system again with this version");
-  return properties.some(({ name }) => name === trace.property) ? undefined : mismatch(file, `there is no property \`${trace.property}\``, "check the system again with this version");
+  return judged.some(({ name }) => name === trace.property) ? undefined : mismatch(file, `there is no property \`${trace.property}\``, "check the system again with this version, or give the property's file with --property");
 };
 
 const told = (result: Replay, trace: Trace): string => {
@@ -81,7 +85,7 @@ const usage = (message: string, hint: string): void => {
   exitWith(BAD_INPUT);
 };
 
-export const replay = (spec: string, file: string, flags: ReplayFlags): void => {
+const run = (spec: string, file: string, flags: ReplayFlags, judged: readonly Property[]): void => {
   const { json } = flags;
   if (flags.minimise && flags.whole) return usage("a trace is minimised at the scope it was found at", "leave --whole out, and replay what comes out with --whole");
   if (flags.out !== undefined && !flags.minimise) return usage("only a minimised trace is written to a file", "give --minimise, too");
@@ -94,17 +98,28 @@ export const replay = (spec: string, file: string, flags: ReplayFlags): void => 
   if (system === undefined) return;
   const { layout } = system.plan;
   const profile = profileOf(trace.model);
-  const wrong = objection(trace, layout, profile, file);
+  const wrong = objection(trace, layout, profile, file, judged);
   if (wrong !== undefined || profile === undefined) {
     showDiagnostics(wrong === undefined ? [] : [wrong]);
     return exitWith(BAD_INPUT);
   }
   const foundOnWhole = trace.model.whole === true;
   const booted = flags.whole || foundOnWhole ? bootAt(layout, profile, { scope: trace.model.scope, whole: true }) : boot(scale(layout, trace.model.scope), profile);
-  const property = properties.find(({ name }) => name === trace.property)!;
+  const property = judged.find(({ name }) => name === trace.property)!;
   if (flags.minimise) return giveMinimised(booted, property, trace, flags);
   const result = replayTrace(booted, property, trace, flags.whole && !foundOnWhole ? undefined : trace.final);
   process.stdout.write(json ? `${JSON.stringify({ property: trace.property, ...result })}\n` : `${told(result, trace)}\n`);
   // A reproduced violation and a divergence are both findings.
   exitWith(VIOLATED);
+};
+
+export const replay = async (spec: string, file: string, flags: ReplayFlags): Promise<void> => {
+  try {
+    run(spec, file, flags, [...properties, ...(await loadProperties(flags.property))]);
+  } catch (error) {
+    if (error instanceof PropertyFailed) return usage(`the property \`${error.property}\` ${error.message}`, "mend the property");
+    if (!(error instanceof Refusal)) throw error;
+    showDiagnostics(error.diagnostics);
+    exitWith(BAD_INPUT);
+  }
 };
