@@ -16,7 +16,7 @@ import { Arrivals, ORIGIN_NUMBERS, Origins } from "./origins.ts";
 import { BYTE_ORDER, checkpointFault, damaged, RecordReader, RecordWriter } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
 import { StateStore } from "./stateStore.ts";
-import { stepOfValues, type StepValues, valuesOfStep } from "./stepText.ts";
+import { stepOfValues, valuesOfStep } from "./stepText.ts";
 import type { TraceModel } from "./trace.ts";
 
 /** What a checkpoint and the run that goes on from it must have in common. Bounds may differ. */
@@ -47,8 +47,6 @@ interface Header {
   readonly asked: readonly string[];
 }
 
-const STEPS_TOGETHER = 1000;
-
 /** Steps, lists of them, and derivations by number: most lists and steps are given again and again. */
 const writeMachines = (writer: RecordWriter, derivations: readonly Derivation[]): void => {
   const steps = new Map<Step, number>();
@@ -67,10 +65,7 @@ const writeMachines = (writer: RecordWriter, derivations: readonly Derivation[])
     }
     derived.push(from, number);
   }
-  const all = [...steps.keys()];
-  const texts: StepValues[][] = [];
-  for (let at = 0; at < all.length; at += STEPS_TOGETHER) texts.push(all.slice(at, at + STEPS_TOGETHER).map(valuesOfStep));
-  writer.json(texts.flat(), "step");
+  writer.json([...steps.keys()].map(valuesOfStep), "step");
   writer.numbers(Int32Array.from(numbersOfLists), "list");
   writer.numbers(Int32Array.from(derived), "from");
 };

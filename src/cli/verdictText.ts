@@ -88,7 +88,7 @@ const vacuousText = ({ vacuous = [], result }: Verdict): string[] =>
 const profileFieldsText = ({ profileFields }: Verdict, all: boolean): string[] =>
   profileFields === undefined || !all
     ? []
-    : [`Fields of the profile that decided something: ${wrap(profileFields.asked)}.`, `Fields that no decision asked for, so that any other value gives the same verdict: ${wrap(profileFields.never)}.`];
+    : [`Fields of the profile that decided something: ${wrap(profileFields.asked)}.`, `Fields that no decision asked for, so that with other values the same would have happened: ${wrap(profileFields.never)}.`];
 
 /** `all`: list every refusal that was never reached, instead of their number. */
 export const verdictText = (verdict: Verdict, all = false): string => {

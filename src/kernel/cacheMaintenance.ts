@@ -5,11 +5,12 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { USER_TOP } from "../../specs/sel4/object.ts";
-import { FRAME, VSPACE } from "./capability.ts";
+import { FRAME, READ_WRITE, VSPACE } from "./capability.ts";
 import { type Invocation, invocation, refusal } from "./invocation.ts";
+import type { Kernel } from "./kernel.ts";
 import { levelShift } from "./plan.ts";
 import { ENTRY_PAGE } from "./state.ts";
-import { isLive, isVspaceRoot, vspaceOfAsid, walkEnd } from "./vspace.ts";
+import { isLive, isVspaceRoot, leafLevel, vspaceOfAsid, walkEnd } from "./vspace.ts";
 
 const range = [
   { name: "start", of: "count" },
@@ -20,6 +21,14 @@ const rangeInFrame = [
   { name: "end_offset", of: "count" },
 ] as const;
 const UNEXPLORED = "the model has no data caches";
+
+/** Physical addresses from here on are outside the kernel's window of a hypervisor (hardware.h PPTR_TOP, hyp). */
+const PADDR_TOP = 0x7f_c000_0000n;
+/** At EL1 maintenance goes through the user's mapping, which must then be there, and allow writes where data are discarded. */
+const INVALIDATE = "Invalidate_Data";
+const atEl1 = (kernel: Kernel): boolean => kernel.profile.vspaces === "stage 1";
+/** The page-table entry where a walk for an address ends. */
+const entryFor = (kernel: Kernel, vspace: number, address: number) => kernel.tables.entry.at(kernel.plan.entryAt(vspace, walkEnd(kernel, vspace, address), address));
 
 const onVspace = (operation: string): Invocation =>
   invocation({
@@ -48,6 +57,12 @@ const onVspace = (operation: string): Invocation =>
         const first = (words[0]! >> bits) << bits;
         return (words[0]! >> bits) === ((words[1]! - 1n) >> bits) ? undefined : [words[0]!, first + (1n << bits) - 1n];
       }),
+      refusal("seL4_IllegalOperation", "at EL1, data cannot be discarded through a mapping without write rights", (kernel, { target, words }) => {
+        const address = kernel.plan.addressOf(words[0]! & ~0xfffn);
+        if (operation !== INVALIDATE || !atEl1(kernel) || address === NONE) return undefined;
+        const { kind, rights } = entryFor(kernel, kernel.tables.slot.at(target).object, address);
+        return kind === ENTRY_PAGE && rights !== READ_WRITE ? [] : undefined;
+      }),
     ],
     effect: () => {},
   });
@@ -69,6 +84,23 @@ const onFrame = (operation: string): Invocation =>
       refusal("seL4_InvalidArgument", "the range goes beyond the frame", (kernel, { target, words }) => {
         const size = 1n << BigInt(kernel.plan.pages[kernel.tables.slot.at(target).object]!.bits);
         return words[0]! >= size || words[1]! > size ? [0n] : undefined;
+      }),
+      refusal("seL4_IllegalOperation", "as a hypervisor, the range is outside the kernel's window", (kernel, { target, words }) => {
+        const { pa } = kernel.plan.pages[kernel.tables.slot.at(target).object]!;
+        return !atEl1(kernel) && pa + words[1]! > PADDR_TOP ? [] : undefined;
+      }),
+      refusal("seL4_InvalidCapability", "at EL1, another frame is mapped there by now, or none", (kernel, { target }) => {
+        const { asid, address, object } = kernel.tables.slot.at(target);
+        if (!atEl1(kernel)) return undefined;
+        const vspace = vspaceOfAsid(kernel, asid);
+        const { kind, page } = entryFor(kernel, vspace, address);
+        const level = leafLevel(kernel.plan.pages[object]!.bits);
+        return kind === ENTRY_PAGE && page === object && walkEnd(kernel, vspace, address) === level ? undefined : [0n];
+      }),
+      refusal("seL4_IllegalOperation", "at EL1, data cannot be discarded through a mapping without write rights", (kernel, { target }) => {
+        const { asid, address } = kernel.tables.slot.at(target);
+        if (operation !== INVALIDATE || !atEl1(kernel)) return undefined;
+        return entryFor(kernel, vspaceOfAsid(kernel, asid), address).rights === READ_WRITE ? undefined : [];
       }),
     ],
     effect: () => {},

@@ -12,7 +12,7 @@ import { readable } from "../../src/check/readable.ts";
 import { Refusal } from "../../src/check/refusal.ts";
 import { judgeable, loadProperties, type UserProperty } from "../../src/check/userProperty.ts";
 import { replayTrace } from "../../src/index.ts";
-import { cofferdam as checkProfile } from "../../src/kernel/profile.ts";
+import { cofferdam, type Profile } from "../../src/kernel/profile.ts";
 import { defaultScope } from "../../src/system/scale.ts";
 import { bootOf, layoutOf } from "../kernel/fixture.ts";
 
@@ -112,7 +112,7 @@ describe("vacuity", () => {
   it("a verdict names the properties that held of nothing, with what they needed", () => {
     const never: UserProperty = { name: "with-many", sentence: "Many.", violation: () => undefined, needs: { words: "a stream reaches a hundred ranges", met: ({ streams }) => streams.some(({ reaches }) => reaches.length >= 100) } };
     expect(checked(never).vacuous).toEqual([{ property: "with-many", needs: "a stream reaches a hundred ranges" }]);
-    const some = { ...never, needs: { words: "a stream reaches two ranges", met: ({ streams }: SystemState) => streams.some(({ reaches }) => reaches.length >= 2) } };
+    const some = { ...never, needs: { words: "a stream reaches a range", met: ({ streams }: SystemState) => streams.some(({ reaches }) => reaches.length >= 1) } };
     expect(checked(some).vacuous).toEqual([]);
     const trusted = layoutOf("one-driver", (spec) => spec.replace("kind: driver", "kind: driver\n    trusted: true"));
     expect(checkLayout(trusted).vacuous!.map(({ property }) => property)).toEqual(properties.map(({ name }) => name));
@@ -122,10 +122,14 @@ describe("vacuity", () => {
     const { asked, never } = checkLayout(layout, { scope }).profileFields!;
     expect(asked).toEqual(expect.arrayContaining(["issuedRevocable", "unassignAborts", "bindLimit", "breakBeforeMake"]));
     expect(never).toEqual(expect.arrayContaining(["smmuReset", "poolDeletionUnassigns"]));
-    // The law behind it: a field that nothing asked for may have any value.
-    const { profileFields: _, model: __, ...verdict } = checkLayout(layout, { scope, profile: { ...checkProfile, poolDeletionUnassigns: false, smmuReset: true } });
-    const { profileFields: ___, model: ____, ...usual } = checkLayout(layout, { scope });
-    expect(verdict).toEqual(usual);
+    // The law behind it: with another value of a field that nothing asked for, the same happens.
+    const happened = (profile: Profile) => {
+      const { result, states, transitions, depth, coverage } = checkLayout(layout, { scope, profile });
+      return { result, states, transitions, depth, coverage };
+    };
+    expect(never).toEqual(expect.arrayContaining(["bindChecksSmmu"]));
+    expect(happened({ ...cofferdam, poolDeletionUnassigns: false, smmuReset: true, bindChecksSmmu: false })).toEqual(happened(cofferdam));
+    expect(happened({ ...cofferdam, unassignAborts: false })).not.toEqual(happened(cofferdam));
   });
 });
 
@@ -153,7 +157,7 @@ describe("files that are none", () => {
     expect(await refused(text("export default 7"))).toMatch(/a property is an object, not a number/);
     expect(await refused(text("export default [null]"))).toMatch(/not null/);
     expect(await refused(text("throw new Error('at once')"))).toMatch(/can't be loaded: Error: at once/);
-    expect(await refused(text("export default {"))).toMatch(/can't be loaded: SyntaxError/);
+    expect(await refused(text("export default {"))).toMatch(/can't be loaded: \w*Error/);
     expect(await refused(text(`export default { ...${good}, name: "../escape" }`))).toMatch(/its `name` is "..\/escape"/);
     expect(await refused(text(`export default { ...${good}, name: undefined }`))).toMatch(/its `name` is missing/);
     expect(await refused(text(`export default { ...${good}, sentence: "" }`))).toMatch(/no `sentence`/);
@@ -176,7 +180,7 @@ describe("files that are none", () => {
       return "judged";
     };
     const bound = ({ streams }: SystemState) => streams.some(({ bank }) => bank !== undefined);
-    expect(failing((state) => (bound(state) ? (undefined as unknown as { x: string }).x : undefined))).toMatch(/^property-failed: the property `fails` threw TypeError: .*, asked about the state after 1 invocation\(s\); what leads there: 1\. nic-driver: ARMSIDBindCB\(cptr=/);
+    expect(failing((state) => (bound(state) ? (undefined as unknown as { x: string }).x : undefined))).toMatch(/^property-failed: the property `fails` threw TypeError: .*, asked about the state after 2 invocation\(s\); what leads there: 1\. nic-driver: ARMCBAssignVspace\(cptr=.*; 2\. nic-driver: ARMSIDBindCB\(cptr=/);
     expect(failing(() => true)).toMatch(/gave back something of type boolean where a string or undefined is an answer, asked about the first state/);
     expect(failing(async () => undefined)).toMatch(/gave back something of type object/);
     expect(failing(() => null)).toMatch(/gave back null/);

@@ -75,3 +75,39 @@ describe("an ASID that names another VSpace", () => {
     expect([say("36 ARMPageMap 0x30001 3 3 + 30"), say("37 ARMPageTableMap 0x100000000000 0 + 30"), say("37 ARMPageTableMap 0 0 + 30")]).toEqual(["InvalidCapability 0x1", "InvalidArgument 0x0", "InvalidCapability 0x1"]);
   });
 });
+
+describe("at EL1 maintenance goes through the user's mapping", () => {
+  const atEl1 = (profile = "sel4-smmuv2-el1") => {
+    const opened = open(profile, firstState);
+    for (const line of MAPPED) expect(opened.say(line)).toBe("NoError");
+    return opened;
+  };
+  it("which must be there still", () => {
+    const { say } = atEl1();
+    expect(say("36 ARMPageMap 0x20000 3 3 + 30")).toBe("NoError");
+    for (const operation of OPERATIONS) expect([say(`31 ARMPage${operation} 0 16`), say(`36 ARMPage${operation} 0 16`)]).toEqual(["InvalidCapability 0x0", "NoError"]);
+    expect(say("31 ARMPageClean_Data 0 0x1001")).toBe("InvalidArgument 0x0");
+    // A hypervisor goes by the physical address.
+    const hypervisor = atEl1("sel4-smmuv2");
+    expect([hypervisor.say("36 ARMPageMap 0x20000 3 3 + 30"), hypervisor.say("31 ARMPageClean_Data 0 16")]).toEqual(["NoError", "NoError"]);
+  });
+
+  it("and allow writes where data are discarded", () => {
+    const { say } = atEl1();
+    expect(say("31 ARMPageMap 0x20000 2 3 + 30")).toBe("NoError");
+    expect(OPERATIONS.map((operation) => say(`31 ARMPage${operation} 0 16`))).toEqual(["NoError", "IllegalOperation", "NoError", "NoError"]);
+    expect(OPERATIONS.map((operation) => say(`30 ARMVSpace${operation} 0x20000 0x20010`))).toEqual(["NoError", "IllegalOperation", "NoError", "NoError"]);
+    expect(say("30 ARMVSpaceInvalidate_Data 0x20000 0x30000")).toBe("RangeError 0x20000 0x20fff");
+    const hypervisor = atEl1("sel4-smmuv2");
+    expect([hypervisor.say("31 ARMPageMap 0x20000 2 3 + 30"), hypervisor.say("31 ARMPageInvalidate_Data 0 16"), hypervisor.say("30 ARMVSpaceInvalidate_Data 0x20000 0x20010")]).toEqual(["NoError", "NoError", "NoError"]);
+  });
+});
+
+describe("as a hypervisor", () => {
+  it("what lies beyond the kernel's window is refused", () => {
+    const far = "first-state: far\ncomponents:\n  root:\n    cspace:\n      2: cnode\n      6: { asid-pool: 0 }\n      7: { untyped: 12, base: 0x7fbffff000, device: true }\n      8: { untyped: 12, base: 0x7fc0000000, device: true }\n      30: { vspace: own, asid: 1 }\n      33: { page-table: one }\n      34: { page-table: two }\n      35: { page-table: three }\n";
+    const { say } = open("sel4-smmuv2", far);
+    for (const line of [...MAPPED.slice(0, 3), "7 UntypedRetype 7 0 0 0 40 1 + 2", "8 UntypedRetype 7 0 0 0 41 1 + 2", "40 ARMPageMap 0x20000 3 3 + 30", "41 ARMPageMap 0x21000 3 3 + 30"]) expect(say(line)).toBe("NoError");
+    expect([say("40 ARMPageClean_Data 0 0x1000"), say("41 ARMPageClean_Data 0 1"), say("41 ARMPageClean_Data 0 0x1001")]).toEqual(["NoError", "IllegalOperation", "InvalidArgument 0x0"]);
+  });
+});

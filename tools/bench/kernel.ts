@@ -2,7 +2,8 @@
  * How fast the kernel model is explored: states a second and bytes a state on one thread, beside the same search with every
  * recipe run anew, in alternated rounds. `node tools/bench/kernel.ts [SYSTEM…] [--states N] [--rounds N] [--json FILE]`.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { bootAt } from "../../src/check/check.ts";
 import { breadthFirst } from "../../src/check/breadth.ts";
@@ -63,4 +64,7 @@ const report = systems.map((name) => {
   );
   return { name, rate, ratio, packedBytes: model.words * 4, rounds: known, plain };
 });
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ format: "cofferdam-kernel-bench", version: 1, rounds, report }, undefined, 2)}\n`);
+if (values.json !== undefined) {
+  mkdirSync(dirname(values.json), { recursive: true });
+  writeFileSync(values.json, `${JSON.stringify({ format: "cofferdam-kernel-bench", version: 1, rounds, report }, undefined, 2)}\n`);
+}
