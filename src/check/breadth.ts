@@ -197,7 +197,7 @@ class Collected {
   }
 
   standing(): Pick<Standing, "found" | "signatures"> {
-    return { found: this.found, signatures: [...this.signatures].map(([bit, signatures]) => [bit, [...signatures]]) };
+    return { found: [...this.found], signatures: [...this.signatures].map(([bit, signatures]) => [bit, [...signatures]]) };
   }
 
   /** Judges a level; what of it violates nothing is left. */

@@ -4,8 +4,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Diagnostic } from "../../src/base/diagnostic.ts";
+import { breadthFirst, type Explorable, type Keeping, type Standing } from "../../src/check/breadth.ts";
 import { checkLayout, type CheckOptions } from "../../src/check/check.ts";
 import { Refusal } from "../../src/check/refusal.ts";
 import { stepOfValues, valuesOfStep } from "../../src/check/stepText.ts";
@@ -45,8 +47,10 @@ describe("a run that goes on", () => {
 
   it.each([0, 1, 3, 11])("from a bound at depth %s does, too", (depth) => {
     const file = path(`depth-${depth}`);
-    expect(checkLayout(layout, { ...smaller, ...kept(file), bounds: { depth } }).end).toBe("depth");
-    expect(checkLayout(layout, { ...smaller, resume: file, bounds: { depth } })).toMatchObject({ end: "depth", depth });
+    const bounded = checkLayout(layout, { ...smaller, ...kept(file), bounds: { depth } });
+    expect(bounded).toMatchObject({ end: "depth", depth });
+    // Nothing is left to do, so all that it says is what was kept.
+    expect(checkLayout(layout, { ...smaller, resume: file, bounds: { depth } })).toEqual(bounded);
     expect(checkLayout(layout, { ...smaller, resume: file })).toEqual(whole);
   });
 
@@ -96,6 +100,50 @@ describe("a run that goes on", () => {
     const direct = checkLayout(layout, several);
     expect(checkLayout(layout, { ...several, ...kept(file), bounds: { states: 12_000 } }).violations.length).toBeGreaterThan(0);
     expect(checkLayout(layout, { ...several, resume: file })).toEqual(direct);
+  });
+});
+
+describe("a search", () => {
+  /** Any graph: from each state to some others, each by an edge of so many steps; some states violate. */
+  const graph = fc.record({
+    edges: fc.array(fc.array(fc.tuple(fc.nat(59), fc.nat(5)), { maxLength: 4 }), { minLength: 60, maxLength: 60 }),
+    bad: fc.uniqueArray(fc.integer({ min: 1, max: 59 }), { maxLength: 5 }),
+    traces: fc.integer({ min: 1, max: 4 }),
+    stop: fc.integer({ min: 1, max: 60 }),
+  });
+
+  it("stopped at any state of any graph, it goes on to the same counts and paths", () => {
+    let stopped = 0;
+    fc.assert(
+      fc.property(graph, ({ edges, bad, traces, stop }) => {
+        let order: number[] = [];
+        const model: Explorable = {
+          words: 1,
+          initial: Uint32Array.of(0),
+          expand: (states, at, visit) => {
+            order.push(states[at]!);
+            edges[states[at]!]!.forEach(([to, steps], ordinal) => visit(Uint32Array.of(to), ordinal, steps));
+          },
+          judge: (states, at) => (bad.includes(states[at]!) ? 1 + (states[at]! & 1) : 0),
+        };
+        const bounds = { states: 1000, depth: 1000, seconds: 60 };
+        const wanted = { traces, signature: (ordinals: readonly number[]) => ordinals.join(" ") };
+        const search = (most: number, keeping?: Keeping) => {
+          const { seconds: _, ...rest } = breadthFirst(model, { ...bounds, states: most }, undefined, wanted, keeping);
+          return rest;
+        };
+        let standing: Standing | undefined;
+        search(stop, { due: () => false, keep: (now) => void (standing = now) });
+        if (standing === undefined) return;
+        stopped += 1;
+        // In the same order, too, since that decides among paths.
+        const resumed = { ...search(1000, { from: standing, due: () => false, keep: () => {} }), order };
+        order = [];
+        expect(resumed).toEqual({ ...search(1000), order });
+      }),
+      { seed: 7, numRuns: 2000 },
+    );
+    expect(stopped).toBeGreaterThan(500);
   });
 });
 

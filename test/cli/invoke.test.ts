@@ -1,6 +1,6 @@
 /** `cofferdam invoke` and `cofferdam hazards` as a user runs them. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -27,6 +27,13 @@ const BOOT = "specs/first-states/boot.yaml";
 const DMA = "specs/first-states/dma.yaml";
 
 describe("invoke", () => {
+  it("runs the README's example", () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const [, example] = /printf '%s\\n' '(\{"actor".*\})' > list\.jsonl/.exec(readme)!;
+    const { status, stdout } = run("invoke", BOOT, "--profile", "sel4-smmuv2", "--sequence", list(example!));
+    expect([status, stdout]).toEqual([0, '{"error":"seL4_NoError","words":[]}\n']);
+  });
+
   it("answers with seL4's codes and message words", () => {
     const { status, stdout, stderr } = run(
       "invoke", BOOT, "--profile", "sel4-smmuv2", "--sequence",
