@@ -1,5 +1,6 @@
 /** The main job of the checker: from a layout to a verdict. */
 import { cofferdam, type Profile } from "../kernel/profile.ts";
+import { isReduced, type Reduction, reductionNames, reductions } from "../kernel/reductions.ts";
 import { hex } from "../base/words.ts";
 import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
@@ -26,6 +27,8 @@ export interface CheckOptions extends KeepingOptions {
   readonly properties?: readonly Property[];
   /** Different traces to each property that is violated; 1 by default. */
   readonly traces?: number;
+  /** Reductions to leave out; none when left out. */
+  readonly unreduced?: readonly Reduction[];
   /** Threads that explore; 1 when left out. */
   readonly workers?: number;
   readonly watch?: Watch;
@@ -55,9 +58,11 @@ const signatureIn = (model: Model) => (ordinals: readonly number[], property: nu
 const pathName = (layout: Layout, { sid, region, iova, access }: LayoutDmaPath): string =>
   `${layout.sids[sid]!.name} ${access} ${layout.regions[region]!.name} at IOVA ${hex(iova)}`;
 
+const withoutReductions = (booted: Booted, unreduced: readonly Reduction[]): Booted => (unreduced.length === 0 ? booted : { ...booted, plan: { ...booted.plan, unreduced } });
+
 /** The system that a check explores: scaled, or the whole layout with the addresses of the scaled one besides its own. */
-export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false }: { readonly scope: Scope; readonly whole?: boolean }): Booted => {
-  const scaled = boot(scale(layout, scope), profile);
+export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false, unreduced = [] }: { readonly scope: Scope; readonly whole?: boolean; readonly unreduced?: readonly Reduction[] }): Booted => {
+  const scaled = withoutReductions(boot(scale(layout, scope), profile), unreduced);
   return whole ? boot(unscaled(layout, scaled.plan.addresses, scope.slots), profile) : scaled;
 };
 
@@ -117,6 +122,7 @@ export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: Rea
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
     intendedPaths: { judged: reached.judged.length, ofTrusted: layout.dma.length - reached.judged.length, unreached: unreached.map((path) => pathName(layout, path)) },
+    reductions: reductionNames.filter((reduction) => isReduced(plan, reduction)).map((name) => ({ name, says: reductions[name] })),
     assumptions: assumptionsOf(profile),
     ...(profileFields === undefined ? {} : { profileFields }),
   };
@@ -138,9 +144,9 @@ const failure = (model: Model, { property, message, ordinals = [] }: PropertyFai
  * checkpoint cannot be used, or a property of the user's own does not judge.
  */
 export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1 } = options;
+  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1, unreduced = [] } = options;
   const asked = askedProfile(profile);
-  const model = createModel(bootAt(layout, asked.profile, { scope }), judged, caches);
+  const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches);
   const head = traceModel({ ...model.booted, profile }, scope, caches);
   const keeping = keepingOf(model, head, traces, asked, options);
   try {

@@ -11,6 +11,7 @@ import { invocations } from "../kernel/invocations.ts";
 import { forEachInstance } from "../kernel/instances.ts";
 import type { Plan, SlotPlace } from "../kernel/plan.ts";
 import type { Profile } from "../kernel/profile.ts";
+import type { Reduction } from "../kernel/reductions.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Scope } from "../system/scale.ts";
@@ -32,6 +33,8 @@ export interface TraceModel {
   readonly scope: Scope;
   /** Found on the whole layout, not on the scaled one. */
   readonly whole?: true;
+  /** Reductions that were left out. */
+  readonly unreduced?: readonly Reduction[];
 }
 export interface TraceStep {
   readonly actor: string;
@@ -259,4 +262,5 @@ export const traceModel = (booted: Booted, scope: Scope, caches: "may" | "none")
   grain: "coarse",
   caches,
   scope,
+  ...(booted.plan.unreduced === undefined ? {} : { unreduced: booted.plan.unreduced }),
 });

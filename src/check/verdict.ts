@@ -72,6 +72,8 @@ export interface Verdict {
   readonly unreachedRefusals: readonly string[];
   /** DMA paths that the spec intends: those of untrusted owners are judged, those of trusted ones never open here. */
   readonly intendedPaths: { readonly judged: number; readonly ofTrusted: number; readonly unreached: readonly string[] };
+  /** What exploration took for alike. */
+  readonly reductions: readonly { readonly name: string; readonly says: string }[];
   readonly assumptions: readonly string[];
   /** Fields of the profile by whether a decision that reads the field was reached: the others could be anything. */
   readonly profileFields?: { readonly asked: readonly string[]; readonly never: readonly string[] };

@@ -4,6 +4,7 @@ import * as Result from "effect/Result";
 import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 import { profileNames } from "../kernel/profile.ts";
+import { reductionNames } from "../kernel/reductions.ts";
 import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/trace.ts";
 
 const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThanOrEqualTo(999));
@@ -20,6 +21,7 @@ const model = Schema.Struct({
   caches: Schema.Literals(["may", "none"]),
   scope,
   whole: Schema.optionalKey(Schema.Literal(true)),
+  unreduced: Schema.optionalKey(Schema.Array(Schema.Literals(reductionNames))),
 });
 const changed = Schema.Struct({ table: Schema.optionalKey(short), what: short, field: short, old: Schema.Union([short, Schema.Int]), new: Schema.Union([short, Schema.Int]) });
 const given = Schema.Struct({

@@ -108,6 +108,7 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     all ? `Refusals never reached:\n${refusals.map((line) => `  ${line}`).join("\n")}` : `Refusals never reached: ${refusals.length}${refusals.length === 0 ? "" : " (listed with --verbose and in verdict.json)"}.`,
     `Kernel: profile ${verdict.model.profile}${verdict.model.mutant === undefined ? "" : `, MUTANT without ${verdict.model.mutant}`}; machine ${verdict.model.machine}, caches ${verdict.model.caches}.`,
     ...profileFieldsText(verdict, all),
+    `Taken for alike: ${wrap(verdict.reductions.map(({ name, says }) => `${says} (${name})`))}.`,
     "Assumed:",
     ...verdict.assumptions.map((line) => `  - ${line}`),
     "",

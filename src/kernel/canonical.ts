@@ -6,12 +6,14 @@
 import { UNTYPED } from "./capability.ts";
 import { hasChildren } from "./cspace.ts";
 import type { Kernel } from "./kernel.ts";
+import { isReduced } from "./reductions.ts";
 
 /**
  * How far an untyped was handed out matters only while something made from it is left: without children the next Retype
  * starts from its beginning (untyped.c `resetUntypedCap`).
  */
 export const canonicalise = (kernel: Kernel): void => {
+  if (!isReduced(kernel.plan, "watermarks")) return;
   const { slot } = kernel.tables;
   for (const row of slot.having({ kind: UNTYPED })) {
     const untyped = slot.at(row);

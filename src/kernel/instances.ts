@@ -17,6 +17,7 @@ import { exploredOn } from "./invocations.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanCnode } from "./plan.ts";
 import { resourceWord } from "./issue.ts";
+import { isReduced } from "./reductions.ts";
 import { MOST_PRIORITY } from "./thread.ts";
 import { PAGE_CNODE_RADIX } from "./untyped.ts";
 
@@ -63,7 +64,7 @@ const addressOf = (kernel: Kernel, root: number, index: number): readonly bigint
   return [(guard.value << BigInt(radix)) | BigInt(index), BigInt(radix + guard.size)];
 };
 
-/** Empty spare slots are alike, so the first stands for all; new capabilities go nowhere else (design D12). */
+/** New capabilities go to spare slots only (design D12). */
 const slotChoices = (kernel: Kernel, root: number, wants: "emptySlot" | "fullSlot" | "anySlot"): Choices => {
   const slot = kernel.tables.slot.at(root);
   const cnode = slot.kind === CNODE ? kernel.plan.cnodes[slot.object]! : undefined;
@@ -71,21 +72,23 @@ const slotChoices = (kernel: Kernel, root: number, wants: "emptySlot" | "fullSlo
   const isEmpty = (index: number) => kernel.tables.slot.at(cnode.firstRow + index).kind === NULL;
   const at = (position: number) => addressOf(kernel, root, cnode.indices[position]!);
   const full = cnode.indices.flatMap((_, position) => (isEmpty(position) ? [] : [at(position)]));
-  const empty = firstSpare(kernel, cnode);
-  const spare = empty === undefined ? [] : [at(empty)];
+  const spare = spares(kernel, cnode).map(at);
   const depth = [addressOf(kernel, root, 0)[0]!, 0n];
   if (wants === "emptySlot") return { good: spare, odd: [...full.slice(0, 1), depth] };
   return { good: full, odd: [...spare, depth, [1n << 63n, 64n]] };
 };
-const firstSpare = (kernel: Kernel, cnode: PlanCnode): number | undefined =>
-  cnode.spare.find((position) => kernel.tables.slot.at(cnode.firstRow + position).kind === NULL);
+/** Empty spare slots: the first alone, unless the reduction that says so is off. */
+const spares = (kernel: Kernel, cnode: PlanCnode): readonly number[] => {
+  const empty = cnode.spare.filter((position) => kernel.tables.slot.at(cnode.firstRow + position).kind === NULL);
+  return isReduced(kernel.plan, "slots") ? empty.slice(0, 1) : empty;
+};
 
 /** Retype's words are tied together: the size a type needs, a window in the root itself, one object at a time. */
 const retypeWords = (kernel: Kernel, root: number): Choices => {
   const slot = kernel.tables.slot.at(root);
   const cnode = slot.kind === CNODE ? kernel.plan.cnodes[slot.object]! : undefined;
-  const spare = cnode === undefined ? undefined : firstSpare(kernel, cnode);
-  const index = cnode === undefined || spare === undefined ? 1n : BigInt(cnode.indices[spare]!);
+  const free = cnode === undefined ? [] : spares(kernel, cnode).map((position) => BigInt(cnode.indices[position]!));
+  const index = free[0] ?? 1n;
   const sized = [
     [objectTypes.smallPage.number, 0n],
     [objectTypes.pageTable.number, 0n],
@@ -93,7 +96,7 @@ const retypeWords = (kernel: Kernel, root: number): Choices => {
   ] as const;
   const words = (type: bigint, size: bigint, depth = 0n, offset = index, count = 1n) => [type, size, 0n, depth, offset, count];
   const odd = [words(99n, 0n), words(4n, 64n), words(4n, 0n), words(0n, 3n), words(7n, 0n, 0n, 1n << 40n), words(7n, 0n, 0n, index, 0n), words(7n, 0n, 0n, 127n, 200n), words(1n, 0n), words(7n, 0n, 65n)];
-  return { good: spare === undefined ? [] : sized.map(([type, size]) => words(type, size)), odd: spare === undefined ? [...odd, words(7n, 0n)] : odd };
+  return { good: free.flatMap((place) => sized.map(([type, size]) => words(type, size, 0n, place))), odd: free.length === 0 ? [...odd, words(7n, 0n)] : odd };
 };
 
 const kindOf: Record<CapClass, number> = { cnode: CNODE, cb: CB, vspace: VSPACE, untyped: UNTYPED, frame: FRAME, thread: THREAD, notification: NOTIFICATION };

@@ -8,6 +8,7 @@ import { NONE } from "../base/state.ts";
 import type { Pa, StreamId } from "../base/words.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
 import { CNODE, FRAME, PAGE_TABLE } from "./capability.ts";
+import type { Reduction } from "./reductions.ts";
 
 export interface PlanCnode {
   readonly name: string;
@@ -159,6 +160,8 @@ export interface Plan extends Naming {
   readonly bankCounts: number;
   /** True for a plan that makes room for whatever is asked: not for exploring. */
   readonly open: boolean;
+  /** Reductions that are off; none when left out. */
+  readonly unreduced?: readonly Reduction[];
 }
 
 /** Bits of the IOVA below which a table at `level` indexes: 12 at level 3, 39 at level 0. */

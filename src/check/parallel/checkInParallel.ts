@@ -10,13 +10,14 @@ import type { Verdict } from "../verdict.ts";
 import { exploreWithCrew } from "./crew.ts";
 
 export const checkInParallel = async (layout: Layout, options: CheckOptions): Promise<Verdict> => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, workers: members = 1 } = options;
-  const model = createModel(bootAt(layout, profile, { scope }), judged, caches);
+  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, workers: members = 1, unreduced = [] } = options;
+  const model = createModel(bootAt(layout, profile, { scope, unreduced }), judged, caches);
   const { explored, reached, asked } = await exploreWithCrew({
     layout,
     scope,
     profile,
     caches,
+    unreduced,
     properties: judged.map(({ name }) => name),
     words: model.words,
     members,

@@ -6,7 +6,7 @@ import { control as places, type Enlistment, type Marks, type Order, type Report
 import { ringBytes } from "./ring.ts";
 import { sharedMachineIdsBuffer } from "./sharedMachineIds.ts";
 
-export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "properties" | "words"> {
+export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "words"> {
   readonly members: number;
   readonly bounds: Bounds;
   /** Answers true to go on; asked several times a second. */
@@ -84,14 +84,14 @@ class Crew {
 
   constructor(options: CrewOptions) {
     this.options = options;
-    const { members, words, layout, scope, profile, caches, properties, bounds } = options;
+    const { members, words, layout, scope, profile, caches, unreduced, properties, bounds } = options;
     const shared = new SharedArrayBuffer(places.words * 4);
     this.control = new Int32Array(shared);
     const machineIds = sharedMachineIdsBuffer();
     const each = Array.from({ length: members }, (_, member) => member);
     const rings = each.map((from) => each.map((to) => new SharedArrayBuffer(from === to ? 0 : ringBytes(RING_ENTRIES, words))));
     Atomics.store(this.control, places.states, 1);
-    this.members = each.map((member) => new Member({ layout, scope, profile, caches, properties, member, members, words, machineIds, rings, control: shared, most: bounds.states }));
+    this.members = each.map((member) => new Member({ layout, scope, profile, caches, unreduced, properties, member, members, words, machineIds, rings, control: shared, most: bounds.states }));
   }
 
   private progress(): Progress {

@@ -9,10 +9,10 @@ import { control as places, type Enlistment, FAILED, type Marks, type Order, own
 import { ringOver } from "./ring.ts";
 import { sharedMachineIds } from "./sharedMachineIds.ts";
 
-const { layout, scope, profile, caches, properties: names, member, members, words, machineIds, rings, control: shared, most } = workerData as Enlistment;
+const { layout, scope, profile, caches, unreduced, properties: names, member, members, words, machineIds, rings, control: shared, most } = workerData as Enlistment;
 const control = new Int32Array(shared);
 const asked = askedProfile(profile);
-const model = createModel(bootAt(layout, asked.profile, { scope }), properties.filter(({ name }) => names.includes(name)), caches, sharedMachineIds(machineIds));
+const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), properties.filter(({ name }) => names.includes(name)), caches, sharedMachineIds(machineIds));
 const store = new StateStore(words);
 const outgoing = rings[member]!.map((buffer, to) => (to === member ? undefined : ringOver(buffer, RING_ENTRIES, words)));
 const incoming = rings.flatMap((row, from) => (from === member ? [] : [ringOver(row[member]!, RING_ENTRIES, words)]));

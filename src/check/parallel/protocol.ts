@@ -10,6 +10,7 @@
 import type { Layout } from "../../system/layout.ts";
 import type { Scope } from "../../system/scale.ts";
 import type { Profile } from "../../kernel/profile.ts";
+import type { Reduction } from "../../kernel/reductions.ts";
 import type { Reached } from "../coverage.ts";
 
 /** What a thread is told when it begins. */
@@ -18,6 +19,7 @@ export interface Enlistment {
   readonly scope: Scope;
   readonly profile: Profile;
   readonly caches: "may" | "none";
+  readonly unreduced: readonly Reduction[];
   readonly properties: readonly string[];
   readonly member: number;
   readonly members: number;

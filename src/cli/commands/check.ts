@@ -8,6 +8,7 @@ import type { Trace } from "../../check/trace.ts";
 import { loadProperties } from "../../check/userProperty.ts";
 import type { Verdict } from "../../check/verdict.ts";
 import { mutantOf, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
+import type { Reduction } from "../../kernel/reductions.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope, type Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
@@ -29,6 +30,8 @@ export interface CheckFlags extends RandomFlags {
   /** Different traces to each property that fails. */
   readonly traces: number;
   readonly workers: number;
+  /** Names of reductions to leave out. */
+  readonly unreduced: readonly string[];
   readonly checkpoint: string | undefined;
   readonly checkpointSeconds: number;
   readonly resume: string | undefined;
@@ -58,7 +61,7 @@ export const parseScope = (text: string): Scope | Diagnostic => {
   return scope as unknown as Scope;
 };
 
-type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
+type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "unreduced" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
 
 const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => {
   const base = profileNamed(flags.profile)!;
@@ -69,6 +72,7 @@ const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => 
     bounds: { states: flags.states, depth: flags.depth, seconds: flags.seconds },
     traces: flags.traces ?? 1,
     workers: flags.workers ?? 1,
+    unreduced: (flags.unreduced ?? []) as readonly Reduction[],
     propertyFiles: flags.property ?? [],
     ...(flags.checkpoint === undefined ? {} : { checkpoint: { file: flags.checkpoint, seconds: flags.checkpointSeconds ?? 0 } }),
     ...(flags.resume === undefined ? {} : { resume: flags.resume }),
@@ -123,12 +127,12 @@ export const staleTraces = (verdict: Verdict): string[] => {
 };
 
 /** The command that shows a failure again: the replay of its trace, or the same check. */
-const reproduce = (spec: string, { scope, profile, mutant, caches, traces, out, whole, property }: CheckFlags, { violations, sampled }: Verdict): string => {
+const reproduce = (spec: string, { scope, profile, mutant, unreduced, caches, traces, out, whole, property }: CheckFlags, { violations, sampled }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
   if (trace === undefined) return "";
   const files = property.map((file) => ` --property ${file}`).join("");
   if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json${files}\n`;
-  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, files, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
+  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, ...unreduced.map((name) => ` --unreduced ${name}`), caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, files, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
 };
 

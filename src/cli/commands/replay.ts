@@ -104,7 +104,7 @@ const run = (spec: string, file: string, flags: ReplayFlags, judged: readonly Pr
     return exitWith(BAD_INPUT);
   }
   const foundOnWhole = trace.model.whole === true;
-  const booted = flags.whole || foundOnWhole ? bootAt(layout, profile, { scope: trace.model.scope, whole: true }) : boot(scale(layout, trace.model.scope), profile);
+  const booted = flags.whole || foundOnWhole ? bootAt(layout, profile, { scope: trace.model.scope, whole: true }) : bootAt(layout, profile, { scope: trace.model.scope, unreduced: trace.model.unreduced ?? [] });
   const property = judged.find(({ name }) => name === trace.property)!;
   if (flags.minimise) return giveMinimised(booted, property, trace, flags);
   const result = replayTrace(booted, property, trace, flags.whole && !foundOnWhole ? undefined : trace.final);
