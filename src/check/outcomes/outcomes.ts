@@ -45,8 +45,11 @@ interface Together {
   readonly ordinals: readonly number[];
   times: number;
 }
-/** How many of them are kept for each subject: a few kilobytes each. Beyond, each instance is looked up by itself. */
-const MOST_TOGETHER = 20_000;
+/**
+ * How many of them are kept for each subject: a few kilobytes each, the ones that are met first and so most often. Beyond,
+ * each instance is looked up by itself. Ten times as many made the search slower.
+ */
+const MOST_TOGETHER = 2_000;
 
 export interface Outcomes {
   /** Calls `visit` with what every instance that is not refused comes to in the state at `at`, in declared order; `ordinal` counts refused ones, too. */
