@@ -78,12 +78,6 @@ export const meets = <R>(row: R, match: Match<R>): boolean => {
   return true;
 };
 
-/** `any` and `having` row by row, for a view that has no better way. */
-export const byEquality = <R>(rows: readonly R[]): Pick<Table<R>, "any" | "having"> => ({
-  any: (match, except) => rows.some((row, index) => index !== except && meets(row, match)),
-  having: (match) => rows.flatMap((row, index) => (meets(row, match) ? [index] : [])),
-});
-
 const tableOver = <R>(rows: R[]): Table<R> => ({
   get length() {
     return rows.length;

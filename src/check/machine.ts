@@ -60,7 +60,6 @@ export interface Machine {
   readonly reach: (state: MachineState) => Reach;
   /** The same without what may be cached. */
   readonly coldReach: (state: MachineState) => Reach;
-  readonly state: (imageId: number, cacheId: number) => MachineState | undefined;
   /** How many machine states this run has met. */
   readonly size: () => number;
   /** What is in a state, as plain values that are equal for equal contents. */

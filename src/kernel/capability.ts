@@ -74,10 +74,8 @@ export const maskRights = (rights: number, word: bigint): number => {
 
 /** By kind: whether a capability names an object; control capabilities don't, nor one that raises an interrupt. */
 const named = kinds.map((kind) => !["null", "sidControl", "cbControl", "asidControl", "irqControl", "domain", "sgiSignal"].includes(kind));
-/** Does a capability of this kind name an object? */
+/** Does a capability of this kind name an object? Two of one kind then name the same if they say so (objecttype.c `sameObjectAs`). */
 export const namesObject = (kind: number): boolean => named[kind]!;
-/** Both name one object (objecttype.c `sameObjectAs`). */
-export const sameObject = (a: SlotRow, b: SlotRow): boolean => a.kind === b.kind && named[a.kind]! && a.object === b.object;
 
 /** Empties a row: every field to the least of its domain, so that equal states are equal words. */
 export const clearSlot = (slot: SlotRow): void => {

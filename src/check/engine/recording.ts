@@ -12,7 +12,7 @@
  * against the plain recipe); a body that hands on what the code started with anyway escapes the rehearsal.
  */
 import { impossible } from "../../base/diagnostic.ts";
-import { byEquality, meets, NONE, type Shape, type Table, type Tables } from "../../base/state.ts";
+import { meets, NONE, type Shape, type Table, type Tables } from "../../base/state.ts";
 import type { AnyRow, Cell, Placement } from "./placement.ts";
 import { Again, HandedOn, NotRepeated, OverBudget, RecipeForm } from "./recordingFault.ts";
 import { Forest, type Node, resultsOf } from "./tree.ts";
@@ -199,7 +199,7 @@ export class Recorder<S extends Shape> {
       some: (holds) => this.ask(rows, holds, false),
       every: (holds) => this.ask(rows, holds, true),
       any: (match, except) => this.ask(rows, (row, index) => index !== except && meets(row, match), false),
-      having: byEquality(rows).having,
+      having: (match) => rows.flatMap((row, index) => (meets(row, match) ? [index] : [])),
       walk: (first, next) => this.walk(rows, first, next),
     };
   }
