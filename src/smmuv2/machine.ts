@@ -7,6 +7,7 @@
  * its completion; a `sync` step is the wait that follows. A driver that does not wait has nothing to rely on. Transactions
  * are taken as atomic: one that was translated before a step lands before it.
  */
+import { numbering, remember } from "../base/interning.ts";
 import { impossible } from "../base/diagnostic.ts";
 import type { RegisterWrite, Step } from "../base/step.ts";
 import type { Transaction } from "../base/transaction.ts";
@@ -43,24 +44,6 @@ export interface MachineOptions<I extends Image> {
   /** `may`: everything that the TLBs could hold. `none`: they hold nothing, for teaching what that changes. */
   readonly cacheMode: "may" | "none";
 }
-
-const numbering = (): ((key: string) => number) => {
-  const ids = new Map<string, number>();
-  return (key) => {
-    let id = ids.get(key);
-    if (id === undefined) ids.set(key, (id = ids.size));
-    return id;
-  };
-};
-const remember = <A, K, V>(keyOf: (argument: A) => K, make: (argument: A) => V): ((argument: A) => V) => {
-  const known = new Map<K, V>();
-  return (argument) => {
-    const key = keyOf(argument);
-    let value = known.get(key);
-    if (value === undefined) known.set(key, (value = make(argument)));
-    return value;
-  };
-};
 
 const inScope = (accepted: Scope, scope: Scope): boolean => scope === "global" || accepted === scope;
 

@@ -5,6 +5,7 @@
  * After every step the may-cache set is closed: the SMMU may fetch at any time, so between a store and the SYNC behind it
  * anything visible may have been kept. Commands reach the SMMU past the in-memory queue.
  */
+import { numbering, remember } from "../base/interning.ts";
 import type { Step } from "../base/step.ts";
 import { createImages, type Image } from "./image.ts";
 import { illegalCommand, keepAfter } from "./invalidate.ts";
@@ -35,27 +36,6 @@ export interface MachineOptions {
   /** How a stream table entry is fetched; `whole` when left out. */
   readonly steFetch?: SteFetch;
 }
-
-/** Small ids for strings. */
-const numbering = (): ((key: string) => number) => {
-  const ids = new Map<string, number>();
-  return (key) => {
-    let id = ids.get(key);
-    if (id === undefined) ids.set(key, (id = ids.size));
-    return id;
-  };
-};
-
-/** A function of one argument that is computed once for each key. */
-const remember = <A, K, V>(keyOf: (argument: A) => K, make: (argument: A) => V): ((argument: A) => V) => {
-  const known = new Map<K, V>();
-  return (argument) => {
-    const key = keyOf(argument);
-    let value = known.get(key);
-    if (value === undefined) known.set(key, (value = make(argument)));
-    return value;
-  };
-};
 
 interface Interned {
   readonly registers: RegisterFile;
