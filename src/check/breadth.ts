@@ -48,6 +48,8 @@ export interface Exploration extends Progress {
   /** `exhausted`: every reachable state was expanded. Otherwise the first bound that was hit. */
   readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
   readonly found: readonly Found[];
+  /** Every state that was met. */
+  readonly store: StateStore;
 }
 
 /** How many paths to each property are wanted, when more than one, and what tells two of them apart. */
@@ -111,7 +113,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
-  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
+  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
   const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), next, firstNew, arrival, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
   const stop = (reason: Exploration["end"]): Exploration => {

@@ -16,6 +16,9 @@ import { damaged } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
 import { moveOf } from "./moves.ts";
 import { replay } from "./replay.ts";
+import type { StateStore } from "./stateStore.ts";
+import { type Group, symmetryOf } from "./symmetry/group.ts";
+import { NotAlike } from "./symmetry/orbits.ts";
 import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
@@ -67,7 +70,7 @@ export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false,
 };
 
 /** What a run says of itself, however it went through the states. */
-export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled">;
+export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "symmetry">;
 
 export interface ReachedByRun {
   readonly operations: OperationCoverage[];
@@ -122,7 +125,7 @@ export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: Rea
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
     intendedPaths: { judged: reached.judged.length, ofTrusted: layout.dma.length - reached.judged.length, unreached: unreached.map((path) => pathName(layout, path)) },
-    reductions: reductionNames.filter((reduction) => isReduced(plan, reduction)).map((name) => ({ name, says: reductions[name] })),
+    reductions: reductionNames.filter((reduction) => isReduced(plan, reduction) && (reduction !== "symmetry" || model.symmetry !== undefined)).map((name) => ({ name, says: reductions[name] })),
     assumptions: assumptionsOf(profile),
     ...(profileFields === undefined ? {} : { profileFields }),
   };
@@ -139,14 +142,29 @@ const failure = (model: Model, { property, message, ordinals = [] }: PropertyFai
   });
 };
 
+/** Who acts in a booted system. */
+const actingIn = ({ plan }: Booted): number[] => plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+
 /**
- * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
- * checkpoint cannot be used, or a property of the user's own does not judge.
+ * What is taken for alike: nothing where a property may read anything, or where a run is kept, since the images of machine
+ * states are not kept with it.
  */
-export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
+const groupFor = (booted: Booted, { properties: judged = properties, checkpoint, resume }: CheckOptions): Group | undefined => {
+  const plain = judged.some((property) => property.plain === true);
+  return plain || checkpoint !== undefined || resume !== undefined || !isReduced(booted.plan, "symmetry") ? undefined : symmetryOf(booted, actingIn(booted));
+};
+
+/** How many states the representatives stand for. */
+const representedBy = ({ symmetry }: Model, store: StateStore): number => {
+  let sum = 0;
+  for (let index = 0; index < store.count; index++) sum += symmetry!.size(store.chunkOf(index), store.offsetOf(index));
+  return sum;
+};
+
+const exploreOnce = (layout: Layout, options: CheckOptions, group: Group | undefined, notAlike: readonly string[]): Verdict => {
   const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1, unreduced = [] } = options;
   const asked = askedProfile(profile);
-  const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches);
+  const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches, undefined, group);
   const head = traceModel({ ...model.booted, profile }, scope, caches);
   const keeping = keepingOf(model, head, traces, asked, options);
   try {
@@ -154,11 +172,30 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
     asked.stop();
     const reached = { ...reachedBy(model), profileFields: { asked: asked.asked(), never: asked.never() } };
     const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
-    const { end, states, edges, depth } = explored;
-    return verdictOf(model, head, { end, states, transitions: edges, depth }, reached, broken);
+    const { end, states, edges, depth, store } = explored;
+    const alike = group === undefined && notAlike.length === 0 ? {} : { symmetry: { renamings: group?.renamings.length ?? 1, states: group === undefined ? states : representedBy(model, store), ...(notAlike.length === 0 ? {} : { notAlike }) } };
+    return verdictOf(model, head, { end, states, transitions: edges, depth, ...alike }, reached, broken);
   } catch (error) {
     if (error instanceof PropertyFailed) throw failure(model, error);
+    if (error instanceof NotAlike) throw error;
     // Whoever forges a checkpoint, sum and all, gets no further than this; a trace is walked from the first state.
     throw options.resume === undefined || error instanceof Refusal ? error : damaged(options.resume, `${String(error)} (or this is a bug in cofferdam)`);
+  }
+};
+
+/**
+ * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
+ * checkpoint cannot be used, or a property of the user's own does not judge.
+ */
+export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
+  const { scope = defaultScope, profile = cofferdam, unreduced = [] } = options;
+  const notAlike: string[] = [];
+  for (let group = groupFor(bootAt(layout, profile, { scope, unreduced }), options); ; group = group?.smaller()) {
+    try {
+      return exploreOnce(layout, options, group, notAlike);
+    } catch (error) {
+      if (!(error instanceof NotAlike) || group === undefined) throw error;
+      notAlike.push(error.message);
+    }
   }
 };

@@ -4,8 +4,9 @@
  * same, because the machine closes its may-cache set then (design D5, D6).
  */
 import { impossible } from "../base/diagnostic.ts";
-import { type Packed, packed, placesOf } from "../base/state.ts";
+import { NONE, type Packed, packed, placesOf } from "../base/state.ts";
 import type { Step } from "../base/step.ts";
+import { CNODE } from "../kernel/capability.ts";
 import { canonicalise } from "../kernel/canonical.ts";
 import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
@@ -17,7 +18,11 @@ import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
-import { createOutcomes, type StepList } from "./outcomes/outcomes.ts";
+import type { Group } from "./symmetry/group.ts";
+import { lifted, type Performed } from "./symmetry/lift.ts";
+import { Orbits } from "./symmetry/orbits.ts";
+import { Representatives } from "./symmetry/representatives.ts";
+import { createOutcomes, type Outcome, type StepList } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -37,6 +42,8 @@ export interface Model extends Explorable {
   readonly machineAt: (states: Uint32Array, at: number) => MachineState;
   /** The state at `at` as the properties see it; valid until the next call into the model. */
   readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** Where states stand for others: the renamings, how many a state stands for, and how a path through them is made for real. */
+  readonly symmetry?: { readonly group: Group; readonly size: (states: Uint32Array, at: number) => number; readonly lift: (ordinals: readonly number[]) => Performed[] };
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
   readonly expandPlainly: Explorable["expand"];
   /** Runs anything on the window; what it emits is executed on the machine. */
@@ -49,7 +56,7 @@ export interface Model extends Explorable {
 const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, group?: Group): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
@@ -85,15 +92,58 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const viewOf = viewer(booted, kernel, machine);
 
   const word = machineWord(shape);
-  const outcomes = createOutcomes(booted, subjects);
+  const symmetric = group === undefined ? undefined : { group, orbits: new Orbits(group, first), machineWord: word };
+  const outcomes = createOutcomes(booted, subjects, symmetric);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];
+  const executed = (before: number, steps: readonly Step[]): number => machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps);
   /** The machine's number after a list of steps; equal lists are one object. */
-  const execute = (before: number, { id, steps }: StepList): number => {
+  const execute = (before: number, { id, steps, images }: StepList): number => {
     const known = (after[id] ??= new Map());
     let next = known.get(before);
-    if (next === undefined) known.set(before, (next = machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps)));
+    if (next === undefined) {
+      known.set(before, (next = executed(before, steps)));
+      if (symmetric !== undefined) symmetric.orbits.meet(images.map((given, renaming) => executed(symmetric.orbits.image(before, renaming), given)));
+    }
     return next;
+  };
+  const representatives = symmetric === undefined ? undefined : new Representatives(symmetric.group, symmetric.orbits, view.words, word, machine, machineIds);
+  /** The representative of what an outcome leads to from the state that `all` began with; valid until `all.done`. */
+  const represented = (all: Representatives, before: number, { words, keep, bits, given }: Outcome): Uint32Array => all.of(words, keep, bits, given.idle ? before : execute(before, given));
+  const expandAlike = (all: Representatives, states: Uint32Array, at: number, visit: Parameters<Explorable["expand"]>[2]): void => {
+    const before = states[at + word]!;
+    all.begin(states, at);
+    outcomes.forEach(states, at, (outcome, ordinal) => {
+      visit(represented(all, before, outcome), ordinal, outcome.given.steps.length, all.sum);
+      all.done();
+    });
+  };
+  const lift = (among: Group, all: Representatives, ordinals: readonly number[]): Performed[] => {
+    const state = initial.slice();
+    return lifted(among, ordinals, (ordinal) => {
+      const { outcome, ...performed } = outcomes.instance(state, 0, ordinal);
+      load(state, 0);
+      const cnodes = new Map(
+        [performed.request.target, ...performed.request.caps].map((slot) => {
+          const { kind, object } = view.tables.slot.at(slot);
+          return [slot, kind === CNODE ? object : NONE];
+        }),
+      );
+      all.begin(state, 0);
+      state.set(represented(all, state[word]!, outcome));
+      all.done();
+      return { ...performed, cnodeOf: (slot) => cnodes.get(slot)!, used: all.used };
+    });
+  };
+  const see = (states: Uint32Array, at: number, now: MachineState): void => {
+    load(states, at);
+    coverage.see(viewOf(now));
+    // What an image shows is reached, too.
+    for (const [number, renaming] of (symmetric?.group.renamings ?? []).entries()) {
+      renaming.state(states, at, view.window);
+      row.id = symmetric!.orbits.image(states[at + word]!, number);
+      coverage.see(viewOf(machineInWindow()));
+    }
   };
   const scratch = new Uint32Array(view.words);
   const kept = new Uint32Array(view.words);
@@ -139,7 +189,9 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
       load(states, at);
       return viewOf(machineInWindow());
     },
+    ...(symmetric === undefined || representatives === undefined ? {} : { symmetry: { group: symmetric.group, size: (states, at) => representatives.size(states, at), lift: (ordinals) => lift(symmetric.group, representatives, ordinals) } }),
     expand: (states, at, visit) => {
+      if (representatives !== undefined) return expandAlike(representatives, states, at, visit);
       const before = states[at + word]!;
       for (let index = 0; index < view.words; index++) scratch[index] = states[at + index]!;
       const sum = sumOf(scratch, 0, view.words);
@@ -176,10 +228,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     },
     judge: (states, at) => {
       const now = machineIds.at(states[at + word]!);
-      if (!coverage.saw(now)) {
-        load(states, at);
-        coverage.see(viewOf(now));
-      }
+      if (!coverage.saw(now)) see(states, at, now);
       const known = outcomes.ask(judgements, states, at, judged);
       return plain ? known | judgedPlainly(states, at, now) : known;
     },

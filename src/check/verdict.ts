@@ -74,6 +74,11 @@ export interface Verdict {
   readonly intendedPaths: { readonly judged: number; readonly ofTrusted: number; readonly unreached: readonly string[] };
   /** What exploration took for alike. */
   readonly reductions: readonly { readonly name: string; readonly says: string }[];
+  /**
+   * Present where things were taken for alike: in how many ways they can be exchanged, and how many states those that were
+   * met stand for. `notAlike`: what else was tried and why it was given up.
+   */
+  readonly symmetry?: { readonly renamings: number; readonly states: number; readonly notAlike?: readonly string[] };
   readonly assumptions: readonly string[];
   /** Fields of the profile by whether a decision that reads the field was reached: the others could be anything. */
   readonly profileFields?: { readonly asked: readonly string[]; readonly never: readonly string[] };

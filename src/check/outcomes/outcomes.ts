@@ -5,20 +5,30 @@
  * one invocation reads.
  */
 import type { Step } from "../../base/step.ts";
+import { NONE } from "../../base/state.ts";
 import { canonicalise } from "../../kernel/canonical.ts";
+import { CNODE } from "../../kernel/capability.ts";
 import { forEachInstance } from "../../kernel/instances.ts";
 import type { Invocation, Request } from "../../kernel/invocation.ts";
 import { refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import { Alike } from "../symmetry/alike.ts";
+import type { Group } from "../symmetry/group.ts";
+import { NotAlike, type Orbits } from "../symmetry/orbits.ts";
+import type { Renaming } from "../symmetry/renaming.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
-/** Steps for the SMMU; equal lists are one object. */
+/** Steps for the SMMU, and those that the renamed invocation gives it in each image of the state; equal lists are one object. */
 export interface StepList {
   readonly id: number;
   readonly steps: readonly Step[];
+  /** By renaming, the identity among them; empty where nothing is taken for alike. */
+  readonly images: readonly (readonly Step[])[];
+  /** Nothing is given, in no image. */
+  readonly idle: boolean;
 }
 /** What an instance comes to: a refusal, or words to change and steps to give. */
 export interface Outcome {
@@ -38,6 +48,12 @@ export interface KnownInstance {
   readonly tree: FactNode<Outcome>;
 }
 type Instances = readonly KnownInstance[];
+/** What there is to learn in a state: the recipe, the same in an image of the state, and what both came to. */
+interface Lesson<L> {
+  readonly run: () => void;
+  readonly onImage: (renaming: Renaming, number: number) => void;
+  readonly leaf: () => L;
+}
 /** What all instances of a subject come to, and of those that are not refused, which they are. */
 interface Together {
   readonly all: readonly Outcome[];
@@ -56,30 +72,42 @@ export interface Outcomes {
   readonly forEach: (states: Uint32Array, at: number, visit: (outcome: Outcome, ordinal: number) => void) => void;
   /** Evaluates a question about a state, from what is known of other states. */
   readonly ask: <L>(tree: FactNode<{ readonly answer: L }>, states: Uint32Array, at: number, question: (kernel: Kernel) => L) => L;
+  /** The instance of a state that has this ordinal, and what it comes to; it is not counted. */
+  readonly instance: (states: Uint32Array, at: number, ordinal: number) => { readonly subject: number; readonly definition: Invocation; readonly request: Request; readonly outcome: Outcome };
   /** Calls `visit` with every outcome that was met, for coverage. */
   readonly met: (visit: (definition: Invocation, refused: number, times: number) => void) => void;
 }
 
 const keyOf = (subject: number, { label }: Invocation, { target, caps, words }: Request): string => `${subject} ${label} ${target} ${caps.join(",")} ${words.join(",")}`;
 
-export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[]): Outcomes => {
+/** What is taken for alike in the states of a model, and where its states have the machine's number. */
+export interface Symmetric {
+  readonly group: Group;
+  readonly orbits: Orbits;
+  readonly machineWord: number;
+}
+
+export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[], symmetric?: Symmetric): Outcomes => {
   const recorder = new Recorder<KernelShape>(shape);
+  const alike = symmetric === undefined ? undefined : new Alike(symmetric.group, symmetric.orbits, recorder, shape, symmetric.machineWord);
   const { window, questions, written } = recorder;
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: recorder.tables, emit: (steps) => void emitted.push(...steps) };
 
   const lists = new Map<string, StepList>();
   const stepIds = new Map<Step, number>();
-  const stepList = (steps: readonly Step[]): StepList => {
-    const key = steps
+  const keyOfSteps = (steps: readonly Step[]): string =>
+    steps
       .map((step) => {
         const id = stepIds.get(step) ?? stepIds.size;
         stepIds.set(step, id);
         return id;
       })
       .join(" ");
+  const stepList = (steps: readonly Step[], images: readonly (readonly Step[])[] = []): StepList => {
+    const key = [steps, ...images].map(keyOfSteps).join("|");
     let list = lists.get(key);
-    if (list === undefined) lists.set(key, (list = { id: lists.size, steps: [...steps] }));
+    if (list === undefined) lists.set(key, (list = { id: lists.size, steps: [...steps], images: images.length === 0 ? [] : [[...steps], ...images], idle: [steps, ...images].every(({ length }) => length === 0) }));
     return list;
   };
 
@@ -87,24 +115,42 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     for (let word = 0; word < recorder.words; word++) window[word] = states[at + word]!;
   };
   /** Runs a recipe on the state in question and keeps what it came to, under the facts that it asked for. */
-  const learn = <L>(tree: FactNode<L>, states: Uint32Array, at: number, run: () => L): L => {
+  const learn = <L>(tree: FactNode<L>, states: Uint32Array, at: number, { run, onImage, leaf }: Lesson<L>): L => {
     load(states, at);
     recorder.begin();
-    const leaf = run();
-    return grow(tree, recorder.end(), leaf);
+    run();
+    const noted = recorder.end();
+    const facts = alike === undefined ? noted : alike.facts(states, at, noted, onImage);
+    return grow(tree, facts, leaf());
+  };
+  /** The CNode that a capability names; the request of an image depends on it. */
+  const cnodeAt = (row: number): number => {
+    const slot = kernel.tables.slot.at(row);
+    return slot.kind === CNODE ? slot.object : NONE;
   };
 
   const instances = new Map<string, KnownInstance>();
   const listTrees = subjects.map(() => emptyTree<{ readonly instances: Instances }>());
-  const listOf = (subject: number): { readonly instances: Instances } => {
+  const listOf = (subject: number): Lesson<{ readonly instances: Instances }> => {
     const found: KnownInstance[] = [];
-    forEachInstance(kernel, [subject], (_, definition, request) => {
+    const knownTo = (definition: Invocation, request: Request): KnownInstance => {
       const key = keyOf(subject, definition, request);
       let known = instances.get(key);
       if (known === undefined) instances.set(key, (known = { definition, request: { target: request.target, caps: [...request.caps], words: [...request.words] }, tree: emptyTree() }));
-      found.push(known);
-    });
-    return { instances: found };
+      return known;
+    };
+    return {
+      run: () => forEachInstance(kernel, [subject], (_, definition, request) => void found.push(knownTo(definition, request))),
+      // What is tried in an image is tried here, too: of odd arguments the first of its sort is, and that may be another one there.
+      onImage: ({ names }, number) => {
+        const back = alike!.group.renamings[alike!.group.inverse[number]!]!;
+        forEachInstance(kernel, [names.subject[subject]!], (_, definition, request) => {
+          const known = knownTo(definition, back.request(definition, request, cnodeAt));
+          if (!found.includes(known)) found.push(known);
+        });
+      },
+      leaf: () => ({ instances: found }),
+    };
   };
 
   const nothing = stepList([]);
@@ -115,21 +161,38 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     else outcomes.push(outcome);
     return outcome;
   };
-  const outcomeOf = ({ definition, request }: KnownInstance): Outcome => {
-    const refused = refusedBy(kernel, definition, request);
-    if (refused !== undefined) return note(definition, { refused: refused.index, words: [], keep: [], bits: [], given: nothing, times: 0 });
+  /** Runs an instance, unless it is refused: by which refusal, or -1. */
+  const perform = (definition: Invocation, request: Request): number => {
     emitted = [];
+    const refused = refusedBy(kernel, definition, request);
+    if (refused !== undefined) return refused.index;
     definition.effect(kernel, request);
     canonicalise(kernel);
-    const words = [...written.keys()].filter((word) => written[word] !== 0);
-    return note(definition, {
-      refused: -1,
-      words,
-      keep: words.map((word) => ~written[word]!),
-      bits: words.map((word) => window[word]! & written[word]!),
-      given: stepList(emitted),
-      times: 0,
-    });
+    return -1;
+  };
+  const outcomeOf = ({ definition, request }: KnownInstance): Lesson<Outcome> => {
+    const cnodes = new Map<number, number>();
+    const images: Step[][] = [];
+    let outcome: Omit<Outcome, "given"> = { refused: 0, words: [], keep: [], bits: [], times: 0 };
+    let own: Step[] = [];
+    let after = window;
+    return {
+      run: () => {
+        if (alike !== undefined) for (const row of [request.target, ...request.caps]) cnodes.set(row, cnodeAt(row));
+        const refused = perform(definition, request);
+        own = emitted;
+        const words = refused >= 0 ? [] : [...written.keys()].filter((word) => written[word] !== 0);
+        outcome = { refused, words, keep: words.map((word) => ~written[word]!), bits: words.map((word) => window[word]! & written[word]!), times: 0 };
+        if (alike !== undefined) after = window.slice();
+      },
+      onImage: (renaming) => {
+        const refused = perform(definition, renaming.request(definition, request, (row) => cnodes.get(row)!));
+        if (refused < 0 !== outcome.refused < 0) throw new NotAlike(`${definition.label} is refused in one of two states that were taken for alike`);
+        if (refused < 0 && !alike!.holds(renaming, after)) throw new NotAlike(`${definition.label} leads to different states from two that were taken for alike`);
+        images.push(refused < 0 ? emitted : []);
+      },
+      leaf: () => note(definition, { ...outcome, given: outcome.refused >= 0 ? nothing : stepList(own, images) }),
+    };
   };
 
   /** Of each subject: what all its instances come to, by everything that any of them asks. */
@@ -138,10 +201,10 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   const room = subjects.map(() => (subjects.length > 1 ? MOST_TOGETHER : 0));
   const instancesOf = (index: number, states: Uint32Array, at: number): Instances => {
     const tree = listTrees[index]!;
-    return (follow(tree, states, at, questions) ?? learn(tree, states, at, () => listOf(subjects[index]!))).instances;
+    return (follow(tree, states, at, questions) ?? learn(tree, states, at, listOf(subjects[index]!))).instances;
   };
   const outcomeIn = (instance: KnownInstance, states: Uint32Array, at: number): Outcome =>
-    follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, () => outcomeOf(instance));
+    follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, outcomeOf(instance));
   const keepTogether = (index: number, states: Uint32Array, at: number): Together => {
     const own = instancesOf(index, states, at);
     const all = own.map((instance) => outcomeIn(instance, states, at));
@@ -167,6 +230,17 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     return own.length;
   };
 
+  const answerTo = <L>(question: (kernel: Kernel) => L): Lesson<{ readonly answer: L }> => {
+    let answer: L;
+    return {
+      run: () => void (answer = question(kernel)),
+      onImage: () => {
+        if (question(kernel) !== answer) throw new NotAlike("a property tells two states apart that were taken for alike");
+      },
+      leaf: () => ({ answer }),
+    };
+  };
+
   return {
     forEach: (states, at, visit) => {
       questions.about(states, at);
@@ -185,7 +259,18 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     },
     ask: (tree, states, at, question) => {
       questions.about(states, at);
-      return (follow(tree, states, at, questions) ?? learn(tree, states, at, () => ({ answer: question(kernel) }))).answer;
+      return (follow(tree, states, at, questions) ?? learn(tree, states, at, answerTo(question))).answer;
+    },
+    instance: (states, at, ordinal) => {
+      questions.about(states, at);
+      let first = 0;
+      for (const [index, subject] of subjects.entries()) {
+        const own = instancesOf(index, states, at);
+        const known = own[ordinal - first];
+        if (known !== undefined) return { subject, definition: known.definition, request: known.request, outcome: outcomeIn(known, states, at) };
+        first += own.length;
+      }
+      throw new Error(`a path names instance ${ordinal}, but the state has only ${first}`);
     },
     met: (visit) => {
       for (const found of kept) {
