@@ -5,8 +5,10 @@ import { hex } from "../base/words.ts";
 import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
+import { apart } from "./slices/apart.ts";
+import { exploreSlices, type FoundIn } from "./slices/exploreSlices.ts";
 import { type Bounds, breadthFirst, type Found, type Watch } from "./breadth.ts";
-import { askedProfile } from "./askedProfile.ts";
+import { type AskedProfile, askedProfile } from "./askedProfile.ts";
 import { keepingOf, type KeepingOptions } from "./keeping.ts";
 import type { OperationCoverage } from "./coverage.ts";
 import { createModel, type Model } from "./model.ts";
@@ -58,7 +60,11 @@ const signatureIn = (model: Model) => (ordinals: readonly number[], property: nu
 const pathName = (layout: Layout, { sid, region, iova, access }: LayoutDmaPath): string =>
   `${layout.sids[sid]!.name} ${access} ${layout.regions[region]!.name} at IOVA ${hex(iova)}`;
 
-const withoutReductions = (booted: Booted, unreduced: readonly Reduction[]): Booted => (unreduced.length === 0 ? booted : { ...booted, plan: { ...booted.plan, unreduced } });
+/** Slices change no state, only which are looked at together, so a state is not told by them. */
+const withoutReductions = (booted: Booted, names: readonly Reduction[]): Booted => {
+  const unreduced = names.filter((name) => name !== "slices");
+  return unreduced.length === 0 ? booted : { ...booted, plan: { ...booted.plan, unreduced } };
+};
 
 /** The system that a check explores: scaled, or the whole layout with the addresses of the scaled one besides its own. */
 export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false, unreduced = [] }: { readonly scope: Scope; readonly whole?: boolean; readonly unreduced?: readonly Reduction[] }): Booted => {
@@ -67,7 +73,7 @@ export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false,
 };
 
 /** What a run says of itself, however it went through the states. */
-export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled">;
+export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "slices" | "unsliced">;
 
 export interface ReachedByRun {
   readonly operations: OperationCoverage[];
@@ -122,7 +128,7 @@ export const verdictOf = (model: Model, head: TraceModel, run: Run, reached: Rea
     unreachedOperations: coverage.filter(({ performed }) => performed === 0).map(({ label }) => label),
     unreachedRefusals: coverage.flatMap(({ label, refused }) => refused.filter(({ count }) => count === 0).map(({ error, when }) => `${label} ${error}: ${when}`)),
     intendedPaths: { judged: reached.judged.length, ofTrusted: layout.dma.length - reached.judged.length, unreached: unreached.map((path) => pathName(layout, path)) },
-    reductions: reductionNames.filter((reduction) => isReduced(plan, reduction)).map((name) => ({ name, says: reductions[name] })),
+    reductions: reductionNames.filter((reduction) => (reduction === "slices" ? run.slices !== undefined : isReduced(plan, reduction))).map((name) => ({ name, says: reductions[name] })),
     assumptions: assumptionsOf(profile),
     ...(profileFields === undefined ? {} : { profileFields }),
   };
@@ -139,23 +145,45 @@ const failure = (model: Model, { property, message, ordinals = [] }: PropertyFai
   });
 };
 
+/** Everything that a check explored: in slices where it can be, otherwise in one search. */
+interface Explored {
+  readonly run: Run;
+  readonly found: readonly FoundIn[];
+}
+const explore = (model: Model, asked: AskedProfile, head: TraceModel, options: CheckOptions): Explored => {
+  const { traces = 1, unreduced = [], workers = 1 } = options;
+  const bounds = { ...defaultBounds, ...options.bounds };
+  const keeping = keepingOf(model, head, traces, asked, options);
+  const { groups, unsliced } = apart(model, unreduced, { traces, workers, kept: keeping !== undefined });
+  const started = performance.now();
+  const sliced = groups.length === 0 ? undefined : exploreSlices(model.booted, groups, (booted) => createModel(booted, model.properties, head.caches), bounds, options.watch);
+  const why = [...(sliced?.joined ?? []), ...(unsliced === undefined ? [] : [unsliced])];
+  const told = why.length === 0 ? {} : { unsliced: why };
+  if (sliced?.slices !== undefined) {
+    for (const { coverage } of sliced.models) model.coverage.resume(coverage.reached(model.booted.layout.dma), model.booted.layout.dma);
+    const { end, states, edges, depth } = sliced.explored;
+    return { run: { end, states, transitions: edges, depth, slices: sliced.slices, ...told }, found: sliced.found };
+  }
+  const seconds = bounds.seconds - (performance.now() - started) / 1000;
+  const { found, end, states, edges, depth } = breadthFirst(model, { ...bounds, seconds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
+  return { run: { end, states, transitions: edges, depth, ...told }, found: found.map((one) => ({ model, found: one })) };
+};
+
 /**
  * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
  * checkpoint cannot be used, or a property of the user's own does not judge.
  */
 export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, traces = 1, unreduced = [] } = options;
+  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, unreduced = [] } = options;
   const asked = askedProfile(profile);
   const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches);
   const head = traceModel({ ...model.booted, profile }, scope, caches);
-  const keeping = keepingOf(model, head, traces, asked, options);
   try {
-    const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
+    const { run, found } = explore(model, asked, head, options);
     asked.stop();
     const reached = { ...reachedBy(model), profileFields: { asked: asked.asked(), never: asked.never() } };
-    const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
-    const { end, states, edges, depth } = explored;
-    return verdictOf(model, head, { end, states, transitions: edges, depth }, reached, broken);
+    const broken = found.map((one) => violationOf(layout, one.model, scope, caches, one.found));
+    return verdictOf(model, head, run, reached, broken);
   } catch (error) {
     if (error instanceof PropertyFailed) throw failure(model, error);
     // Whoever forges a checkpoint, sum and all, gets no further than this; a trace is walked from the first state.

@@ -17,7 +17,7 @@ import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
-import { createOutcomes, type StepList } from "./outcomes/outcomes.ts";
+import { createOutcomes, type Learnt, type StepList } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -31,6 +31,8 @@ export interface Model extends Explorable {
   /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
   readonly kernel: Kernel;
   readonly coverage: Coverage;
+  /** What expanding and judging asked of states and did to them. */
+  readonly learnt: Learnt;
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -46,7 +48,7 @@ export interface Model extends Explorable {
 }
 
 /** Which word of a packed state is the machine's number. */
-const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
+export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
 export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds): Model => {
@@ -57,7 +59,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
-  const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const subjects = plan.slice?.subjects ?? plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
@@ -125,6 +127,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     packed: view,
     kernel,
     coverage,
+    learnt: outcomes.learnt,
     properties,
     subjects,
     words: view.words,

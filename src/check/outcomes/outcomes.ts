@@ -12,6 +12,7 @@ import { refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import type { Fact } from "./facts.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
@@ -51,7 +52,17 @@ interface Together {
  */
 const MOST_TOGETHER = 2_000;
 
+/** What a run came to know: grows as it goes on. */
+export interface Learnt {
+  /** Everything that was asked of any state. */
+  readonly asked: ReadonlySet<Fact>;
+  /** Bits that some outcome writes, by word. */
+  readonly written: Uint32Array;
+  readonly given: () => Iterable<StepList>;
+}
+
 export interface Outcomes {
+  readonly learnt: Learnt;
   /** Calls `visit` with what every instance that is not refused comes to in the state at `at`, in declared order; `ordinal` counts refused ones, too. */
   readonly forEach: (states: Uint32Array, at: number, visit: (outcome: Outcome, ordinal: number) => void) => void;
   /** Evaluates a question about a state, from what is known of other states. */
@@ -83,6 +94,8 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     return list;
   };
 
+  const asked = new Set<Fact>();
+  const everWritten = new Uint32Array(recorder.words);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < recorder.words; word++) window[word] = states[at + word]!;
   };
@@ -91,7 +104,9 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     load(states, at);
     recorder.begin();
     const leaf = run();
-    return grow(tree, recorder.end(), leaf);
+    const path = recorder.end();
+    for (const { fact } of path) asked.add(fact);
+    return grow(tree, path, leaf);
   };
 
   const instances = new Map<string, KnownInstance>();
@@ -122,6 +137,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     definition.effect(kernel, request);
     canonicalise(kernel);
     const words = [...written.keys()].filter((word) => written[word] !== 0);
+    for (const word of words) everWritten[word]! |= written[word]!;
     return note(definition, {
       refused: -1,
       words,
@@ -168,6 +184,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   };
 
   return {
+    learnt: { asked, written: everWritten, given: () => lists.values() },
     forEach: (states, at, visit) => {
       questions.about(states, at);
       let first = 0;
