@@ -73,7 +73,7 @@ export const bootAt = (layout: Layout, profile: Profile, { scope, whole = false,
 };
 
 /** What a run says of itself, however it went through the states. */
-export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "slices" | "unsliced">;
+export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "slices" | "uncertified" | "unsliced">;
 
 export interface ReachedByRun {
   readonly operations: OperationCoverage[];
@@ -161,8 +161,8 @@ const explore = (model: Model, asked: AskedProfile, head: TraceModel, options: C
   const told = why.length === 0 ? {} : { unsliced: why };
   if (sliced?.slices !== undefined) {
     for (const { coverage } of sliced.models) model.coverage.resume(coverage.reached(model.booted.layout.dma), model.booted.layout.dma);
-    const { end, states, edges, depth } = sliced.explored;
-    return { run: { end, states, transitions: edges, depth, slices: sliced.slices, ...told }, found: sliced.found };
+    const { explored: { end, states, edges, depth }, slices, found, uncertified } = sliced;
+    return { run: { end, states, transitions: edges, depth, slices, ...(uncertified ? { uncertified } : {}), ...told }, found };
   }
   const seconds = bounds.seconds - (performance.now() - started) / 1000;
   const { found, end, states, edges, depth } = breadthFirst(model, { ...bounds, seconds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);

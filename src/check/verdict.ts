@@ -69,6 +69,8 @@ export interface Verdict {
   readonly depth: number;
   /** Present where there is more than one: then `states` and `transitions` are their sums, and `depth` the greatest. */
   readonly slices?: readonly VerdictSlice[];
+  /** A bound came before it was certified that no slice influences another: what is said of one slice is said of it alone. */
+  readonly uncertified?: true;
   /** Why components that share nothing in the first state were explored together. */
   readonly unsliced?: readonly string[];
   /** Present where random walks were made: what was not on one of them was not looked at. */

@@ -2,7 +2,7 @@
 export const reductions = {
   slots: "free slots of a CNode are alike, so a new capability goes to the first of them",
   watermarks: "how far an untyped without children was handed out is forgotten, since the next Retype begins anew",
-  slices: "components that cannot influence each other are explored apart, and what each run read is certified to be nothing that another changes",
+  slices: "components that cannot influence each other are explored apart",
 } as const;
 export type Reduction = keyof typeof reductions;
 export const reductionNames = Object.keys(reductions) as Reduction[];

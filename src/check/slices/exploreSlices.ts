@@ -22,6 +22,8 @@ export interface Sliced {
   readonly found: readonly FoundIn[];
   readonly models: readonly Model[];
   readonly slices: readonly VerdictSlice[];
+  /** A bound came before the certificate. */
+  readonly uncertified: boolean;
   /** Why components that share nothing in the first state were explored together. */
   readonly joined: readonly string[];
 }
@@ -103,6 +105,9 @@ class Search {
   private advance(level: number): void {
     for (const run of this.runs) {
       if (run.exhausted || run.level >= level) continue;
+      // A search looks up only now and then, and most levels are shorter than that.
+      this.stopped = this.watch(this.progress(run.explored, run)) ? (this.seconds > this.bounds.seconds ? "seconds" : undefined) : "interrupted";
+      if (this.stopped !== undefined) return;
       const states = this.bounds.states - (sum(this.runs, "states") - run.explored.states);
       run.advance(level, { states, seconds: this.bounds.seconds - this.seconds }, (progress) => this.watch(this.progress(progress, run)));
       if (!["depth", "exhausted", "violated"].includes(run.explored.end)) {
@@ -160,6 +165,7 @@ class Search {
       found,
       models: this.runs.map(({ model }) => model),
       slices: this.runs.map(({ names, explored }) => ({ components: names, states: explored.states, transitions: explored.edges, depth: explored.depth, end: explored.end })),
+      uncertified: this.stopped !== undefined,
       joined: this.joined,
     };
   }
