@@ -1,4 +1,5 @@
 /** Whether a check explores groups of components apart, and if not, why: then everything is explored together, as ever. */
+import { placesOf } from "../../base/state.ts";
 import type { Reduction } from "../../kernel/reductions.ts";
 import type { Model } from "../model.ts";
 import { startOf } from "./certificate.ts";
@@ -24,6 +25,8 @@ const hindrance = (model: Model, { traces, kept, workers }: Asked): string | und
   if (kept) return "a checkpoint holds one search";
   if (workers > 1) return "several threads explore one system";
   if (model.booted.profile.machine !== "smmuv3") return "the SMMU of this profile is not told apart by stream";
+  // Rows of more than a word are asked about field by field, which tells too little of what a question depends on.
+  if (placesOf(model.booted.shape).tables.some(({ name, stride }) => name === "slot" && stride !== 1)) return "the system is so large that a capability takes more than one word";
   const { initial, machine } = model;
   const start = startOf(model);
   return objectionToStart(start, machine.reach(model.machineAt(initial, 0)), model.booted.plan);

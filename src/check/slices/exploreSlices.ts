@@ -124,7 +124,8 @@ class Search {
     const obstacles = obstaclesTo(shown);
     if (obstacles.length === 0) return false;
     const { subjects } = this.booted.plan;
-    for (const { together, why } of obstacles) this.joined.push(`${together.map((subject) => subjects[subject]!.name).join(" and ")}: ${why}`);
+    const reasons = obstacles.map(({ together, why }) => `${together.map((subject) => subjects[subject]!.name).join(" and ")}: ${why}`);
+    this.joined.push(...new Set(reasons));
     this.groups = joined(this.groups, obstacles.map(({ together }) => together));
     this.begin();
     return true;

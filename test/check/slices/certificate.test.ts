@@ -130,7 +130,7 @@ const specOf = (all: Drivers): string => {
   const held = ({ ring, heap, of }: Drivers[number], at: number): string => {
     const next = names[(at + 1) % 3]!;
     const theirs = { sid: `{ sid: ${next}.card }`, cb: `{ cb: ${next} }`, vspace: `{ vspace: ${next} }`, ring: `ring-${next}` } as const;
-    return [...(ring ? [`ring-${names[at]}`] : []), ...(heap ? [`heap-${names[at]}`] : []), ...new Set(of.map((what) => theirs[what as keyof typeof theirs]))].join(", ");
+    return [...(ring ? [`ring-${names[at]}`] : []), ...(heap ? [`heap-${names[at]}`] : []), ...new Set(of.map((what) => theirs[what]))].join(", ");
   };
   // One at most is trusted, so that two can act.
   const components = all.map((driver, at) => `  ${names[at]}:\n    kind: driver\n    trusted: ${at === 2 && driver.trusted}\n    devices: { card: { pci: "00:0${at + 2}.0" } }\n    holds: [${held(driver, at)}]`);
