@@ -22,7 +22,7 @@ import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
 import { Orbits } from "./symmetry/orbits.ts";
 import { Representatives } from "./symmetry/representatives.ts";
-import { createOutcomes, type Outcome, type StepList } from "./outcomes/outcomes.ts";
+import { createOutcomes, type Learnt, type Outcome, type StepList } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -36,6 +36,8 @@ export interface Model extends Explorable {
   /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
   readonly kernel: Kernel;
   readonly coverage: Coverage;
+  /** What expanding and judging asked of states and did to them. */
+  readonly learnt: Learnt;
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -53,7 +55,7 @@ export interface Model extends Explorable {
 }
 
 /** Which word of a packed state is the machine's number. */
-const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
+export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
 export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, group?: Group): Model => {
@@ -64,7 +66,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
-  const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const subjects = plan.slice?.subjects ?? plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
@@ -175,6 +177,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     packed: view,
     kernel,
     coverage,
+    learnt: outcomes.learnt,
     properties,
     subjects,
     words: view.words,

@@ -18,6 +18,7 @@ import { Alike } from "../symmetry/alike.ts";
 import type { Group } from "../symmetry/group.ts";
 import { NotAlike, type Orbits } from "../symmetry/orbits.ts";
 import type { Renaming } from "../symmetry/renaming.ts";
+import type { Fact } from "./facts.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
@@ -67,7 +68,17 @@ interface Together {
  */
 const MOST_TOGETHER = 2_000;
 
+/** What a run came to know: grows as it goes on. */
+export interface Learnt {
+  /** Everything that was asked of any state. */
+  readonly asked: ReadonlySet<Fact>;
+  /** Bits that some outcome writes, by word. */
+  readonly written: Uint32Array;
+  readonly given: () => Iterable<StepList>;
+}
+
 export interface Outcomes {
+  readonly learnt: Learnt;
   /** Calls `visit` with what every instance that is not refused comes to in the state at `at`, in declared order; `ordinal` counts refused ones, too. */
   readonly forEach: (states: Uint32Array, at: number, visit: (outcome: Outcome, ordinal: number) => void) => void;
   /** Evaluates a question about a state, from what is known of other states. */
@@ -111,6 +122,8 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     return list;
   };
 
+  const asked = new Set<Fact>();
+  const everWritten = new Uint32Array(recorder.words);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < recorder.words; word++) window[word] = states[at + word]!;
   };
@@ -121,6 +134,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     run();
     const noted = recorder.end();
     const facts = alike === undefined ? noted : alike.facts(states, at, noted, onImage);
+    for (const { fact } of facts) asked.add(fact);
     return grow(tree, facts, leaf());
   };
   /** The CNode that a capability names; the request of an image depends on it. */
@@ -182,6 +196,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
         const refused = perform(definition, request);
         own = emitted;
         const words = refused >= 0 ? [] : [...written.keys()].filter((word) => written[word] !== 0);
+        for (const word of words) everWritten[word]! |= written[word]!;
         outcome = { refused, words, keep: words.map((word) => ~written[word]!), bits: words.map((word) => window[word]! & written[word]!), times: 0 };
         if (alike !== undefined) after = window.slice();
       },
@@ -242,6 +257,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   };
 
   return {
+    learnt: { asked, written: everWritten, given: () => lists.values() },
     forEach: (states, at, visit) => {
       questions.about(states, at);
       let first = 0;

@@ -13,7 +13,7 @@ export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "prof
   readonly watch?: (progress: Progress) => boolean;
 }
 export interface CrewExploration {
-  readonly explored: Omit<Exploration, "store">;
+  readonly explored: Exploration;
   /** What each thread reached. */
   readonly reached: readonly Reached[];
   /** Fields of the profile that decided something in any of them. */
