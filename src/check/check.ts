@@ -49,7 +49,7 @@ export const violationOf = (layout: Layout, model: Model, scope: Scope, caches: 
  * Who invoked what, of the moves that the break needs and in normal form: traces that differ only in arguments, in the
  * order of moves that commute, or by moves that might as well be left out, are the same.
  */
-const signatureIn = (model: Model) => (ordinals: readonly number[], property: number): string => {
+export const signatureIn = (model: Model) => (ordinals: readonly number[], property: number): string => {
   const moves = messagesOf(model, ordinals).flatMap((message) => moveOf(message) ?? []);
   const needed = minimised(model, model.properties[property]!, moves);
   return (needed?.moves ?? moves).map(({ actor, message }) => `${actor} ${message.label}`).join("\n");
@@ -139,6 +139,13 @@ const failure = (model: Model, { property, message, ordinals = [] }: PropertyFai
   });
 };
 
+/** What a user is told of an error that ended a run. */
+export const told = (error: unknown, model: Model, { resume }: CheckOptions): unknown => {
+  if (error instanceof PropertyFailed) return failure(model, error);
+  // Whoever forges a checkpoint, sum and all, gets no further than this; a trace is walked from the first state.
+  return resume === undefined || error instanceof Refusal ? error : damaged(resume, `${String(error)} (or this is a bug in cofferdam)`);
+};
+
 /**
  * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
  * checkpoint cannot be used, or a property of the user's own does not judge.
@@ -157,8 +164,6 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
     const { end, states, edges, depth } = explored;
     return verdictOf(model, head, { end, states, transitions: edges, depth }, reached, broken);
   } catch (error) {
-    if (error instanceof PropertyFailed) throw failure(model, error);
-    // Whoever forges a checkpoint, sum and all, gets no further than this; a trace is walked from the first state.
-    throw options.resume === undefined || error instanceof Refusal ? error : damaged(options.resume, `${String(error)} (or this is a bug in cofferdam)`);
+    throw told(error, model, options);
   }
 };
