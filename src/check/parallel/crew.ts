@@ -5,13 +5,15 @@ import type { Kept } from "../checkpoint.ts";
 import { Collected, type Violating } from "../collected.ts";
 import { type Reached, reachedTogether } from "../coverage.ts";
 import { PropertyFailed } from "../properties.ts";
-import { Refusal } from "../refusal.ts";
+import { endedByItself, Refusal } from "../refusal.ts";
 import { handedOut, ranksOf, Whole } from "./holdings.ts";
 import { control as places, type Enlistment, FAILED, type Order, PAUSED, type Report, STOPPED } from "./protocol.ts";
 import { ringsFor } from "./ring.ts";
 
 export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "propertyFiles" | "words" | "machineIds"> {
   readonly members: number;
+  /** How many states are on their way from one thread to another at most; a power of two. */
+  readonly between?: number;
   readonly bounds: Bounds;
   /** Answers true to go on; asked several times a second. */
   readonly watch?: (progress: Progress) => boolean;
@@ -48,8 +50,7 @@ class Member {
     this.worker = new Worker(new URL(`./member.${extension}`, import.meta.url), { workerData: enlistment });
     this.worker.on("message", (report: Report) => this.hear(report));
     this.worker.on("error", (error: Error) => this.fail(error));
-    // Without a word of why: a property of the user's own may do this.
-    this.worker.on("exit", (code) => this.fail(new Error(`a thread that explores ended by itself, with exit code ${code}`)));
+    this.worker.on("exit", (code) => this.fail(endedByItself(code, enlistment.propertyFiles)));
   }
   private hear(report: Report): void {
     if (report.report === "refused") return this.fail(new Refusal(...report.diagnostics));
@@ -99,10 +100,10 @@ class Crew {
     const { edges, expanded, depth } = from ?? { edges: 0, expanded: 0, depth: 0 };
     this.base = { edges, expanded };
     this.depth = depth;
-    const rings = ringsFor(members, words);
+    const rings = ringsFor(members, words, options.between);
     Atomics.store(this.control, places.states, from?.store.count ?? 1);
     const inherited = from === undefined ? undefined : handedOut(from, words, members);
-    const control = this.control.buffer as SharedArrayBuffer;
+    const control = this.control.buffer;
     const each = Array.from({ length: members }, (_, member) => member);
     this.members = each.map((member) => new Member({ layout, scope, profile, caches, unreduced, properties, propertyFiles, member, members, words, machineIds, rings, control, most: bounds.states, inherited: inherited?.[member] }, () => void Atomics.store(this.control, places.stop, FAILED)));
   }

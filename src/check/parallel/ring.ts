@@ -27,8 +27,8 @@ const MOST_BYTES = 2 ** 30;
 const ringBytes = (entries: number, words: number): number => HEAD + entries * (words + PASSAGE_WORDS) * 4;
 
 /** `rings[from][to]`, of states of so many words; the more threads, the shorter. */
-export const ringsFor = (members: number, words: number): SharedArrayBuffer[][] => {
-  let entries = MOST_ENTRIES;
+export const ringsFor = (members: number, words: number, most = MOST_ENTRIES): SharedArrayBuffer[][] => {
+  let entries = most;
   while (entries > LEAST_ENTRIES && members * members * ringBytes(entries, words) > MOST_BYTES) entries /= 2;
   const each = Array.from({ length: members }, (_, member) => member);
   return each.map((from) => each.map((to) => new SharedArrayBuffer(from === to ? 0 : ringBytes(entries, words))));
