@@ -83,7 +83,7 @@ class Member {
 }
 
 class Crew {
-  private readonly members: readonly Member[];
+  private readonly members: Member[] = [];
   private readonly control = new Int32Array(new SharedArrayBuffer(places.words * 4));
   private readonly started = performance.now();
   private readonly options: CrewOptions;
@@ -95,17 +95,22 @@ class Crew {
 
   constructor(options: CrewOptions) {
     this.options = options;
-    const { members, words, layout, scope, profile, caches, unreduced, properties, propertyFiles, machineIds, bounds, from, wanted } = options;
+    const { from, wanted } = options;
     this.collected = new Collected(wanted, from);
     const { edges, expanded, depth } = from ?? { edges: 0, expanded: 0, depth: 0 };
     this.base = { edges, expanded };
     this.depth = depth;
-    const rings = ringsFor(members, words, options.between);
+  }
+
+  /** Those that began are known, and dismissed, also where one can't begin. */
+  private hire(): void {
+    const { members, words, layout, scope, profile, caches, unreduced, properties, propertyFiles, machineIds, bounds, from } = this.options;
+    const rings = ringsFor(members, words, this.options.between);
     Atomics.store(this.control, places.states, from?.store.count ?? 1);
     const inherited = from === undefined ? undefined : handedOut(from, words, members);
-    const control = this.control.buffer;
-    const each = Array.from({ length: members }, (_, member) => member);
-    this.members = each.map((member) => new Member({ layout, scope, profile, caches, unreduced, properties, propertyFiles, member, members, words, machineIds, rings, control, most: bounds.states, inherited: inherited?.[member] }, () => void Atomics.store(this.control, places.stop, FAILED)));
+    const enlisted = { layout, scope, profile, caches, unreduced, properties, propertyFiles, members, words, machineIds, rings, control: this.control.buffer, most: bounds.states };
+    for (let member = 0; member < members; member++)
+      this.members.push(new Member({ ...enlisted, member, inherited: inherited?.[member] }, () => void Atomics.store(this.control, places.stop, FAILED)));
   }
 
   private progress(): Progress {
@@ -205,6 +210,7 @@ class Crew {
   async explore(): Promise<CrewExploration> {
     const looking = setInterval(() => this.look(), 200);
     try {
+      this.hire();
       const end = await this.search();
       const progress = this.progress();
       const { found } = this.collected;

@@ -79,4 +79,11 @@ describe("several threads", () => {
     const { states, transitions: edges, depth, end } = checkLayout(layout, { scope });
     expect(explored).toMatchObject({ states, edges, depth, end, found: [] });
   });
+
+  it("that share as many states of the SMMU as they can say what to do", () => {
+    const buffer = sharedMachineIdsBuffer();
+    // How many there are.
+    new Int32Array(buffer)[1] = 2 ** 18;
+    expect(() => createModel(bootAt(layoutOf("one-driver"), cofferdam, { scope: small }), properties, "may", sharedMachineIds(buffer))).toThrow(expect.objectContaining({ name: "Refusal", message: expect.stringMatching(/share at most 262144 states of the SMMU/) as string }) as Error);
+  });
 });
