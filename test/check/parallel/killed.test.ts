@@ -28,9 +28,9 @@ describe("the command", () => {
   const whole = JSON.parse(run().stdout) as Verdict;
 
   it.each([
-    [2, 3, 150],
+    [2, 3, 60],
     [3, 1, 20],
-    [1, 2, 300],
+    [1, 2, 0],
   ])("%s threads that are killed with -9 are gone on with by %s", async (first, then, later) => {
     const file = path(`killed-${first}`);
     expect(await stopped(file, first, later, "SIGKILL")).toMatchObject({ signal: "SIGKILL" });
