@@ -19,7 +19,7 @@ import { StateStore } from "./stateStore.ts";
 import { stepOfValues, valuesOfStep } from "./stepText.ts";
 import type { TraceModel } from "./trace.ts";
 
-/** What a checkpoint and the run that goes on from it must have in common. Bounds may differ. */
+/** What a checkpoint and the run that goes on from it must have in common. Bounds and the number of threads may differ. */
 export interface Subject {
   readonly spec: string;
   readonly layout: string;
@@ -153,7 +153,7 @@ const headerOf = (reader: RecordReader, subject: Subject, model: Model): Header 
   const header = reader.json("head") as Header;
   try {
     const differ = differences(header.subject, subject);
-    if (differ.length > 0) throw new Refusal(checkpointFault(reader.file, `the checkpoint is of another run: ${differ.join(", ")}`, "give the spec and the flags that it was written with; only bounds may differ"));
+    if (differ.length > 0) throw new Refusal(checkpointFault(reader.file, `the checkpoint is of another run: ${differ.join(", ")}`, "give the spec and the flags that it was written with; only bounds and --workers may differ"));
     if (header.byteOrder !== BYTE_ORDER) throw new Refusal(checkpointFault(reader.file, "the checkpoint comes from a machine of the other byte order", "go on with it on a machine like that one"));
     const { firstNew, edges, depth, expanded, improved, found, signatures } = header.standing;
     const counts = [header.states, header.machines, firstNew, edges, depth, expanded].every(isCount);
