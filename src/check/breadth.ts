@@ -2,7 +2,8 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
-import { Arrivals, Origins } from "./origins.ts";
+import { Collected, type Violating } from "./collected.ts";
+import { Arrivals, isBetter, Origins, pathKey } from "./origins.ts";
 import { PropertyFailed } from "./properties.ts";
 import { StateStore } from "./stateStore.ts";
 
@@ -72,10 +73,12 @@ export interface Standing {
   readonly arrivals: Arrivals;
   /** What is left to expand of a level that was judged, in path order. */
   readonly level: readonly number[];
+  /** Of each of them, how many of its level came before it in path order. */
+  readonly ranks: readonly number[];
   /** What was found of the next level, from state `firstNew` on. */
   readonly next: readonly number[];
   readonly firstNew: number;
-  readonly arrival: number;
+  /** What was found of the next level is not in path order. */
   readonly improved: boolean;
   readonly edges: number;
   readonly depth: number;
@@ -108,19 +111,23 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const started = performance.now();
   const from = keeping?.from;
   const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
-  let { edges, depth, expanded, firstNew, arrival, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, arrival: 0, improved: false };
+  let { edges, depth, expanded, firstNew, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, improved: false };
   let level = [...(from?.level ?? [0])];
+  let ranks = from?.ranks;
   let next = [...(from?.next ?? [])];
   let position = 0;
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
+  const rankAt = (at: number): number => (ranks === undefined ? at : ranks[at]!);
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
   const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
-  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), next, firstNew, arrival, improved, edges, depth, expanded, ...collected.standing() });
+  // Expanding a level in path order finds the next one in path order, but for what is found again with fewer steps.
+  const inOrder = (): number[] => (improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next);
+  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
   const stop = (reason: Exploration["end"]): KeptExploration => {
     keep();
-    collected.take(model, store, origins, next, late);
+    take(collected, model, store, origins, inOrder(), late);
     return end(reason);
   };
 
@@ -131,13 +138,13 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const begun = expanded;
   for (let resumed = from !== undefined; ; resumed = false) {
     if (!resumed) {
-      level = collected.take(model, store, origins, level, late);
+      level = take(collected, model, store, origins, level, late);
+      ranks = undefined;
       if (collected.enough()) return end("violated");
       next = [];
       position = 0;
       firstNew = store.count;
       arrivals.begin(firstNew);
-      arrival = 0;
       improved = false;
     }
     if (depth >= bounds.depth) return stop("depth");
@@ -150,16 +157,17 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       }
       const index = level[position]!;
       const spent = origins.steps(index);
+      const rank = rankAt(position);
       model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum) => {
         edges += 1;
-        arrival += 1;
         const at = store.add(successor, sum);
-        if (at >= 0) next.push(at);
-        else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps) return;
-        else improved = true;
         const found = at >= 0 ? at : -1 - at;
+        const key = pathKey(rank, ordinal);
+        if (at >= 0) next.push(at);
+        else if (found < firstNew || !isBetter(origins, arrivals, found, spent + steps, key)) return;
+        else improved = true;
         origins.set(found, index, ordinal, spent + steps);
-        arrivals.set(found, arrival);
+        arrivals.set(found, key);
       });
       expanded += 1;
       position += 1;
@@ -167,15 +175,8 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
     }
     if (next.length === 0) return end("exhausted");
     depth += 1;
-    // Expanding a level in path order makes arrival order path order on the next one.
-    level = improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next;
+    level = inOrder();
   }
-};
-
-const append = (lists: Map<number, number[]>, key: number, index: number): void => {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [index]);
-  else list.push(index);
 };
 
 /** Who judges badly is told in which state. */
@@ -188,48 +189,14 @@ const judged = (model: Explorable, store: StateStore, origins: Origins, index: n
   }
 };
 
-/** Paths to violations, level by level: for each property those with the fewest steps, then the first in path order. */
-class Collected {
-  readonly found: Found[] = [];
-  private readonly signatures = new Map<number, Set<string>>();
-  private readonly wanted: Wanted;
-
-  constructor(wanted: Wanted = { traces: 1, signature: () => "" }, from?: Standing) {
-    this.wanted = wanted;
-    this.found.push(...(from?.found ?? []));
-    for (const [bit, signatures] of from?.signatures ?? []) this.signatures.set(bit, new Set(signatures));
-  }
-
-  standing(): Pick<Standing, "found" | "signatures"> {
-    return { found: [...this.found], signatures: [...this.signatures].map(([bit, signatures]) => [bit, [...signatures]]) };
-  }
-
-  /** Judges a level; what of it violates nothing is left. */
-  take(model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] {
-    const violating = new Map<number, number[]>();
-    const rest = level.filter((index) => {
-      const violated = judged(model, store, origins, index);
-      for (let bit = 0; violated >>> bit !== 0; bit++) if (((violated >>> bit) & 1) !== 0) append(violating, bit, index);
-      return violated === 0;
-    });
-    for (const [bit, indices] of violating) {
-      const signatures = this.signatures.get(bit) ?? new Set();
-      this.signatures.set(bit, signatures);
-      // Sorting is stable, so path order decides among equals.
-      for (const index of indices.toSorted((a, b) => origins.steps(a) - origins.steps(b))) {
-        if (signatures.size >= this.wanted.traces || (signatures.size > 0 && late())) break;
-        const ordinals = origins.path(index);
-        const signature = this.wanted.signature(ordinals, bit);
-        if (signatures.has(signature)) continue;
-        signatures.add(signature);
-        this.found.push({ violated: 1 << bit, ordinals, steps: origins.steps(index) });
-      }
-    }
-    return rest;
-  }
-
-  /** Something is violated, and every property that is has as many paths as are wanted. */
-  enough(): boolean {
-    return this.signatures.size > 0 && [...this.signatures.values()].every(({ size }) => size >= this.wanted.traces);
-  }
-}
+/** Judges a level, in path order; what of it violates nothing is left. */
+const take = (collected: Collected, model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
+  const violating: Violating[] = [];
+  const rest = level.filter((index) => {
+    const violated = judged(model, store, origins, index);
+    if (violated !== 0) violating.push({ violated, steps: origins.steps(index), path: () => origins.path(index) });
+    return violated === 0;
+  });
+  collected.take(violating, late);
+  return rest;
+};

@@ -12,6 +12,7 @@ import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
 import { invocations, refusedBy } from "../kernel/invocations.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
@@ -20,7 +21,7 @@ import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
 import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
-import { Orbits } from "./symmetry/orbits.ts";
+import { type ImageStore, Orbits } from "./symmetry/orbits.ts";
 import { Representatives } from "./symmetry/representatives.ts";
 import { createOutcomes, type Learnt, type Outcome, type StepList } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
@@ -54,11 +55,20 @@ export interface Model extends Explorable {
   readonly run: (definition: Invocation, request: Request, before: MachineState) => readonly Step[];
 }
 
+/** What a model takes for alike, and where it keeps the images of machine states. */
+export interface Alike {
+  readonly group: Group;
+  readonly images?: ImageStore;
+}
+
+/** Who invokes: of a slice its own components, otherwise everyone that is not trusted. */
+export const actingIn = ({ slice, subjects }: Plan): readonly number[] => slice?.subjects ?? subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+
 /** Which word of a packed state is the machine's number. */
 export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, group?: Group): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, alike?: Alike): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
@@ -66,7 +76,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
-  const subjects = plan.slice?.subjects ?? plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const subjects = actingIn(plan);
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
@@ -94,7 +104,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const viewOf = viewer(booted, kernel, machine);
 
   const word = machineWord(shape);
-  const symmetric = group === undefined ? undefined : { group, orbits: new Orbits(group, first), machineWord: word };
+  const symmetric = alike === undefined ? undefined : { group: alike.group, orbits: new Orbits(alike.group, first, alike.images), machineWord: word };
   const outcomes = createOutcomes(booted, subjects, symmetric);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];

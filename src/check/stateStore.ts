@@ -20,12 +20,27 @@ export const sumOf = (states: Uint32Array, at: number, words: number): number =>
   return sum;
 };
 
+/** Where the memory of states comes from: of one thread alone, or such that others can read it. */
+export type Allocate = (bytes: number) => ArrayBufferLike;
+export const privately: Allocate = (bytes) => new ArrayBuffer(bytes);
+export const shared: Allocate = (bytes) => new SharedArrayBuffer(bytes);
+
 /** States in a chunk, as a power of two. */
 const CHUNK_BITS = 14;
 const CHUNK = 1 << CHUNK_BITS;
 const FIRST_TABLE = 1 << 13;
 /** The table is doubled when more of it than this is used. */
 const LOAD = 0.6;
+
+/** The words of the states from one to before another, a chunk at a time. */
+export function* statesBetween(chunks: readonly Uint32Array[], words: number, from: number, until: number): Generator<Uint32Array> {
+  for (let index = from; index < until; ) {
+    const end = Math.min(until, ((index >>> CHUNK_BITS) + 1) << CHUNK_BITS);
+    const at = (index & (CHUNK - 1)) * words;
+    yield chunks[index >>> CHUNK_BITS]!.subarray(at, at + (end - index) * words);
+    index = end;
+  }
+}
 
 export class StateStore {
   readonly words: number;
@@ -34,9 +49,11 @@ export class StateStore {
   /** Pairs: index + 1 of a state, or 0, and its hash. */
   private table = new Int32Array(2 * FIRST_TABLE);
   private room = Math.floor(FIRST_TABLE * LOAD);
+  private readonly allocate: Allocate;
 
-  constructor(words: number) {
+  constructor(words: number, allocate: Allocate = privately) {
     this.words = words;
+    this.allocate = allocate;
   }
 
   /** The chunk that holds a state. */
@@ -59,7 +76,7 @@ export class StateStore {
       probe = (probe + 1) & mask;
     }
     const index = this.count++;
-    if ((index & (CHUNK - 1)) === 0) this.chunks.push(new Uint32Array(CHUNK * this.words));
+    if ((index & (CHUNK - 1)) === 0) this.chunks.push(new Uint32Array(this.allocate(CHUNK * this.words * 4)));
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);
     for (let word = 0; word < this.words; word++) chunk[offset + word] = state[word]!;
@@ -68,18 +85,37 @@ export class StateStore {
     return index;
   }
 
-  /** Index of the state, or -1. */
-  find(state: Uint32Array, sum: number): number {
-    const { table } = this;
-    const mask = table.length / 2 - 1;
-    for (let probe = (sum ^ (sum >>> 16)) & mask; table[2 * probe] !== 0; probe = (probe + 1) & mask)
-      if (table[2 * probe + 1] === sum && this.equal(state, table[2 * probe]! - 1)) return table[2 * probe]! - 1;
-    return -1;
+  /** The memory of all states, for another thread to read or go on with. */
+  buffers(): readonly ArrayBufferLike[] {
+    return this.chunks.map(({ buffer }) => buffer);
+  }
+  /** Takes over `count` different states, as another store left them; this one must be empty. */
+  adopt(buffers: readonly ArrayBufferLike[], count: number): void {
+    for (const buffer of buffers) this.chunks.push(new Uint32Array(buffer));
+    while (this.count < count) {
+      if (this.count >= this.room) this.grow();
+      const sum = sumOf(this.chunkOf(this.count), this.offsetOf(this.count), this.words);
+      const mask = this.table.length / 2 - 1;
+      let probe = (sum ^ (sum >>> 16)) & mask;
+      while (this.table[2 * probe] !== 0) probe = (probe + 1) & mask;
+      this.count += 1;
+      this.table[2 * probe] = this.count;
+      this.table[2 * probe + 1] = sum;
+    }
+  }
+
+  /** The words of all states in order, a chunk at a time; each chunk is let go once the next is asked for, so the store is of no more use. */
+  *emptied(): Generator<Uint32Array> {
+    this.table = new Int32Array(2);
+    for (const [index, chunk] of this.chunks.entries()) {
+      yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
+      this.chunks[index] = new Uint32Array();
+    }
   }
 
   /** The words of all states in order, a chunk at a time. */
-  *pieces(): Generator<Uint32Array> {
-    for (const [index, chunk] of this.chunks.entries()) yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
+  pieces(): Generator<Uint32Array> {
+    return statesBetween(this.chunks, this.words, 0, this.count);
   }
 
   private equal(state: Uint32Array, index: number): boolean {

@@ -1,7 +1,7 @@
 /** Entry of the worker thread that explores: see background.ts. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { WorkOrder } from "./background.ts";
-import { checkLayout } from "./check.ts";
+import { checkLayout, type CheckOptions } from "./check.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
 import { properties } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
@@ -12,11 +12,8 @@ const flag = new Int32Array(stop);
 let last = 0;
 try {
   const { workers = 1, propertyFiles = [] } = options;
-  const judged = [...properties, ...(await loadProperties(propertyFiles))];
-  const explore = workers > 1 ? checkInParallel : checkLayout;
-  const verdict = await explore(layout, {
+  const heard: CheckOptions = {
     ...options,
-    properties: judged,
     warn: (diagnostic) => parentPort?.postMessage({ kind: "warning", diagnostic }),
     watch: (progress) => {
       if (progress.seconds - last > 0.2) {
@@ -25,7 +22,8 @@ try {
       }
       return Atomics.load(flag, 0) === 0;
     },
-  });
+  };
+  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles }) : checkLayout(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles))] });
   parentPort?.postMessage({ kind: "verdict", verdict });
 } catch (error) {
   if (error instanceof Refusal) parentPort?.postMessage({ kind: "refused", diagnostics: error.diagnostics });

@@ -148,10 +148,9 @@ export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
   if (!(traces >= 1 && traces <= MOST_TRACES)) return usage(`no ${traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`);
   if (!(flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1)) return usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0");
   if (!(workers >= 1 && workers <= MOST_WORKERS)) return usage(`${workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`);
-  if (workers > 1 && traces !== 1) return usage("several threads find one trace to each property", "leave --traces out, or give --workers 1");
   if (!(checkpointSeconds >= 0)) return usage(`${checkpointSeconds} seconds cannot pass between checkpoints`, "give --checkpoint-seconds at least 0");
-  if (kept && (workers > 1 || strategy === "random")) return usage("only one thread that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --workers and --strategy");
-  if (property.length > 0 && (workers > 1 || strategy === "random")) return usage("properties of your own are judged by one thread that explores every state", "leave --property out, or --workers and --strategy");
+  if (kept && strategy === "random") return usage("only a run that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --strategy");
+  if (property.length > 0 && strategy === "random") return usage("properties of your own are judged where every state is explored", "leave --property out, or --strategy");
   return undefined;
 };
 
