@@ -50,10 +50,6 @@ export interface Exploration extends Progress {
   readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
   readonly found: readonly Found[];
 }
-/** A search that kept every state that it met. */
-export interface KeptExploration extends Exploration {
-  readonly store: StateStore;
-}
 
 /** How many paths to each property are wanted, when more than one, and what tells two of them apart. */
 export interface Wanted {
@@ -105,12 +101,12 @@ const WATCH_EVERY = 2048;
 
 /**
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
- * violating states, until every property that is violated has as many.
+ * violating states, until every property that is violated has as many. The states that are met go `into` an empty store.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): KeptExploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, into = new StateStore(model.words)): Exploration => {
   const started = performance.now();
   const from = keeping?.from;
-  const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
+  const { store, origins, arrivals } = from ?? { store: into, origins: new Origins(), arrivals: new Arrivals() };
   let { edges, depth, expanded, firstNew, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, improved: false };
   let level = [...(from?.level ?? [0])];
   let ranks = from?.ranks;
@@ -120,12 +116,12 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const rankAt = (at: number): number => (ranks === undefined ? at : ranks[at]!);
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
-  const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
+  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
   // Expanding a level in path order finds the next one in path order, but for what is found again with fewer steps.
   const inOrder = (): number[] => (improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next);
   const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
-  const stop = (reason: Exploration["end"]): KeptExploration => {
+  const stop = (reason: Exploration["end"]): Exploration => {
     keep();
     take(collected, model, store, origins, inOrder(), late);
     return end(reason);

@@ -50,7 +50,7 @@ const pathName = (layout: Layout, { sid, region, iova, access }: LayoutDmaPath):
 
 /** Slices change no state, only which are looked at together, so a state is not told by them. */
 const withoutReductions = (booted: Booted, names: readonly Reduction[]): Booted => {
-  const unreduced = names.filter((name) => name !== "slices");
+  const unreduced = names.filter((name) => name !== "slices" && name !== "symmetry");
   return unreduced.length === 0 ? booted : { ...booted, plan: { ...booted.plan, unreduced } };
 };
 

@@ -1,5 +1,5 @@
 /** How a check goes through the states: in slices where it can, otherwise in one search, with as much taken for alike as turns out to be. */
-import { isReduced } from "../kernel/reductions.ts";
+import type { Reduction } from "../kernel/reductions.ts";
 import { type Bounds, breadthFirst, type Keeping } from "./breadth.ts";
 import { type CheckOptions, defaultBounds } from "./check.ts";
 import { createModel, type Model } from "./model.ts";
@@ -7,7 +7,7 @@ import { minimised } from "./minimise.ts";
 import { moveOf } from "./moves.ts";
 import { apart } from "./slices/apart.ts";
 import { exploreSlices, type FoundIn } from "./slices/exploreSlices.ts";
-import type { StateStore } from "./stateStore.ts";
+import { StateStore } from "./stateStore.ts";
 import { type Group, symmetryOf } from "./symmetry/group.ts";
 import { NotAlike } from "./symmetry/orbits.ts";
 import { messagesOf } from "./trace.ts";
@@ -37,8 +37,8 @@ export interface Explored {
  * What is taken for alike: nothing where a property may read anything, or where a run is kept, since the images of machine
  * states are not kept with it.
  */
-export const groupFor = ({ booted, properties: judged, subjects }: Model, kept: boolean): Group | undefined =>
-  kept || judged.some(({ plain }) => plain === true) || !isReduced(booted.plan, "symmetry") ? undefined : symmetryOf(booted, subjects);
+export const groupFor = ({ booted, properties: judged, subjects }: Model, kept: boolean, unreduced: readonly Reduction[]): Group | undefined =>
+  kept || judged.some(({ plain }) => plain === true) || unreduced.includes("symmetry") ? undefined : symmetryOf(booted, subjects);
 
 /** How many states the representatives stand for. */
 export const representedBy = ({ symmetry }: Model, store: StateStore): number => {
@@ -53,12 +53,13 @@ export const alikeTold = (group: Group | undefined, notAlike: readonly string[],
   group === undefined && notAlike.length === 0 ? {} : { symmetry: { renamings: group?.renamings.length ?? 1, states: group === undefined ? states : represented, ...(notAlike.length === 0 ? {} : { notAlike }) } };
 
 /** One search. */
-export const exploreWhole = (plain: Model, keeping: Keeping | undefined, caches: "may" | "none", bounds: Bounds, { traces = 1, watch }: CheckOptions): Explored => {
+export const exploreWhole = (plain: Model, keeping: Keeping | undefined, caches: "may" | "none", bounds: Bounds, { traces = 1, watch, unreduced = [] }: CheckOptions): Explored => {
   const notAlike: string[] = [];
-  for (let group = groupFor(plain, keeping !== undefined); ; group = group?.smaller()) {
+  for (let group = groupFor(plain, keeping !== undefined, unreduced); ; group = group?.smaller()) {
     const model = group === undefined ? plain : createModel(plain.booted, plain.properties, caches, undefined, { group });
     try {
-      const { found, end, states, edges, depth, store } = breadthFirst(model, bounds, watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
+      const store = new StateStore(model.words);
+      const { found, end, states, edges, depth } = breadthFirst(model, bounds, watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping, store);
       const alike = alikeTold(group, notAlike, states, representedBy(model, store));
       return { model, run: { end, states, transitions: edges, depth, ...alike }, found: found.map((one) => ({ model, found: one })) };
     } catch (error) {

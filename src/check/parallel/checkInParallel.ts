@@ -67,7 +67,7 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
   };
   const whole = async (bounds: Bounds): Promise<Explored> => {
     const notAlike: string[] = [];
-    for (let group = groupFor(model, keeping !== undefined); ; group = group?.smaller()) {
+    for (let group = groupFor(model, keeping !== undefined, unreduced); ; group = group?.smaller()) {
       try {
         return await search(bounds, group, notAlike);
       } catch (error) {

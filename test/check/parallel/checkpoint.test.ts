@@ -156,7 +156,7 @@ describe("a file that is none", () => {
     const origins = good.indexOf("orig") + 8;
     const backwards = Buffer.from(good);
     // The parent of a state in the middle is the first one.
-    backwards.writeInt32LE(0, origins + 12 * 1000);
+    backwards.writeInt32LE(0, origins + 12 * 1001);
     expect(await refusal(backwards)).toMatch(/^bad-checkpoint: the checkpoint is damaged: .*its states are not level by level/);
   });
 });
