@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Layout } from "../system/layout.ts";
 import type { Progress } from "./breadth.ts";
-import type { CheckOptions } from "./check.ts";
+import type { CheckOptions } from "./checkOptions.ts";
 import { endedByItself, Refusal } from "./refusal.ts";
 import type { Verdict } from "./verdict.ts";
 

@@ -6,35 +6,19 @@ import { hex } from "../base/words.ts";
 import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
-import type { Bounds, Found, Watch } from "./breadth.ts";
+import type { CheckOptions } from "./checkOptions.ts";
+import type { Found } from "./breadth.ts";
 import { exploreWhole, inSlices, type Run } from "./explore.ts";
 import { askedProfile } from "./askedProfile.ts";
-import { keepingOf, type KeepingOptions } from "./keeping.ts";
+import { keepingOf } from "./keeping.ts";
 import type { OperationCoverage } from "./coverage.ts";
 import { createModel, type Model } from "./model.ts";
-import { properties, type Property, PropertyFailed } from "./properties.ts";
+import { properties, PropertyFailed } from "./properties.ts";
 import { damaged } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
 import { replay } from "./replay.ts";
 import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
-
-export interface CheckOptions extends KeepingOptions {
-  readonly scope?: Scope;
-  readonly bounds?: Partial<Bounds>;
-  readonly profile?: Profile;
-  readonly caches?: "may" | "none";
-  readonly properties?: readonly Property[];
-  /** Different traces to each property that is violated; 1 by default. */
-  readonly traces?: number;
-  /** Reductions to leave out; none when left out. */
-  readonly unreduced?: readonly Reduction[];
-  /** Threads that explore; 1 when left out. */
-  readonly workers?: number;
-  readonly watch?: Watch;
-}
-
-export const defaultBounds: Bounds = { states: 2_000_000, depth: 1000, seconds: 600 };
 
 /** The violation of one property: its trace, and the same trace on the whole layout. */
 export const violationOf = (layout: Layout, model: Model, scope: Scope, caches: "may" | "none", found: Found): VerdictViolation => {

@@ -1,7 +1,7 @@
 /** How a check goes through the states: in slices where it can, otherwise in one search, with as much taken for alike as turns out to be. */
 import type { Reduction } from "../kernel/reductions.ts";
 import { type Bounds, breadthFirst, type Keeping } from "./breadth.ts";
-import { type CheckOptions, defaultBounds } from "./check.ts";
+import { type CheckOptions, defaultBounds } from "./checkOptions.ts";
 import { createModel, type Model } from "./model.ts";
 import { minimised } from "./minimise.ts";
 import { moveOf } from "./moves.ts";

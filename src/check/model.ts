@@ -68,11 +68,11 @@ export const actingIn = ({ slice, subjects }: Plan): readonly number[] => slice?
 export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, alike?: Alike): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", identify: (machine: Machine) => MachineIds = createMachineIds, alike?: Alike): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
-  const machineIds = number(machine);
+  const machineIds = identify(machine);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);

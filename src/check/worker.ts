@@ -1,7 +1,8 @@
 /** Entry of the worker thread that explores: see background.ts. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { WorkOrder } from "./background.ts";
-import { checkLayout, type CheckOptions } from "./check.ts";
+import { checkLayout } from "./check.ts";
+import type { CheckOptions } from "./checkOptions.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
 import { properties } from "./properties.ts";
 import { Refusal } from "./refusal.ts";

@@ -1,7 +1,8 @@
 /** A system whose driver has a block of 2 MiB: the checker, from the plan to the trace. */
 import { describe, expect, it } from "vitest";
 import { breadthFirst } from "../../src/check/breadth.ts";
-import { checkLayout, defaultBounds } from "../../src/check/check.ts";
+import { checkLayout } from "../../src/check/check.ts";
+import { defaultBounds } from "../../src/check/checkOptions.ts";
 import { createModel } from "../../src/check/model.ts";
 import { properties, type PropertyName } from "../../src/check/properties.ts";
 import { traceModel, traceOf } from "../../src/check/trace.ts";

@@ -1,7 +1,8 @@
 /** Traces made short and alike, and several of them from one exploration. */
 import { describe, expect, it } from "vitest";
 import { breadthFirst, type Explorable } from "../../src/check/breadth.ts";
-import { checkLayout, defaultBounds } from "../../src/check/check.ts";
+import { checkLayout } from "../../src/check/check.ts";
+import { defaultBounds } from "../../src/check/checkOptions.ts";
 import { minimised, normalised } from "../../src/check/minimise.ts";
 import { createModel, type Model } from "../../src/check/model.ts";
 import { type Move, moveIn, moveOf, traceOfMoves } from "../../src/check/moves.ts";

@@ -1,7 +1,8 @@
 /** Several threads against one: counts, verdicts, coverage and traces. */
 import { describe, expect, it } from "vitest";
 import type { Bounds } from "../../../src/check/breadth.ts";
-import { bootAt, checkLayout, type CheckOptions } from "../../../src/check/check.ts";
+import { bootAt, checkLayout } from "../../../src/check/check.ts";
+import type { CheckOptions } from "../../../src/check/checkOptions.ts";
 import { createModel } from "../../../src/check/model.ts";
 import { checkInParallel } from "../../../src/check/parallel/checkInParallel.ts";
 import { exploreWithCrew } from "../../../src/check/parallel/crew.ts";

@@ -1,7 +1,8 @@
 /** Groups of components that are explored apart, against the same system explored as a whole. */
 import { describe, expect, it } from "vitest";
 import { breadthFirst } from "../../../src/check/breadth.ts";
-import { bootAt, checkLayout, type CheckOptions, defaultBounds } from "../../../src/check/check.ts";
+import { bootAt, checkLayout } from "../../../src/check/check.ts";
+import { type CheckOptions, defaultBounds } from "../../../src/check/checkOptions.ts";
 import { createModel } from "../../../src/check/model.ts";
 import { checkInParallel } from "../../../src/check/parallel/checkInParallel.ts";
 import { properties } from "../../../src/check/properties.ts";
