@@ -12,7 +12,13 @@ import { ENTRY_PAGE } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import { authorityOf, regionAt } from "./authority.ts";
+import { authorityConfinement } from "./capabilities/authorityConfinement.ts";
+import { counters } from "./capabilities/counters.ts";
+import { derivationTree } from "./capabilities/derivationTree.ts";
+import type { Part } from "./capabilities/parts.ts";
+import { dmaIntegrity } from "./dmaIntegrity.ts";
 import type { Machine, MachineState, Reach, ReachStream, Via } from "./machine.ts";
+import { noWedge } from "./noWedge.ts";
 import { atPage, failingPage, firstTarget, regionName, sidOf, streamName, vspaceOf, witness } from "./targets.ts";
 
 /** What is wrong in a state, and the transaction that shows it. */
@@ -41,6 +47,8 @@ export interface View {
   readonly may: (sid: number, address: bigint, access: Access) => boolean;
   /** What stands in the page by the capabilities that exist; NULL when it is free. */
   readonly standing: (address: bigint) => number;
+  /** The frame or table around an address. */
+  readonly pageAround: (address: bigint) => number | undefined;
   /** Where the answers of `may` and `standing` may change: first addresses of pages, ascending. */
   readonly borders: readonly bigint[];
   /** Indices of streams that are not judged here, and not in `reach` and `cold`: another slice answers for them. */
@@ -48,7 +56,7 @@ export interface View {
   readonly reaches: (path: LayoutDmaPath) => boolean;
 }
 
-export const propertyNames = ["dma-confinement", "no-dangling", "fail-closed", "refinement"] as const;
+export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"] as const;
 export type PropertyName = (typeof propertyNames)[number];
 
 export interface Property {
@@ -58,6 +66,8 @@ export interface Property {
   readonly violation: (view: View) => Violation | undefined;
   /** What some state must show, or the property held of nothing: in words, to follow "no state in which", and as a test. */
   readonly needs?: { readonly words: string; readonly met: (view: View) => boolean };
+  /** Of a property about the kernel's tables alone: what has to hold, a row or an object at a time (capabilities/parts.ts). */
+  readonly parts?: (booted: Booted) => readonly Part[];
   /** Judged in every state by itself: what it reads is not recorded (outcomes/facts.ts), so it may read anything. */
   readonly plain?: true;
   /** Of such a property: SHA-256 of its text, so that a run goes on with the same one only. */
@@ -198,7 +208,7 @@ const refinement: Builtin = {
   },
 };
 
-export const properties: readonly Builtin[] = [dmaConfinement, noDangling, failClosed, refinement];
+export const properties: readonly Builtin[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, refinement, authorityConfinement, derivationTree, counters, noWedge];
 
 /** Ends of regions and of everything that is or may be an object. */
 const bordersOf = ({ layout }: Booted, { plan }: Kernel): readonly bigint[] => {
@@ -240,6 +250,7 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((m
       cold: judged(machineRun.coldReach(machine)),
       may,
       standing,
+      pageAround,
       borders,
       foreign,
       reaches: ({ sid, iova, pa, access }) => {
