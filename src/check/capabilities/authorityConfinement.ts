@@ -9,7 +9,7 @@ import type { Plan } from "../../kernel/plan.ts";
 import type { Booted } from "../../system/boot.ts";
 import { boundOf, dominates, MADE_ONCE } from "./bound.ts";
 import { madeObjects, memoryOf, overlap } from "./memory.ts";
-import { ofParts, type Part, rowsOf, slotText } from "./parts.ts";
+import { ofParts, type Part, ofRows, slotText } from "./parts.ts";
 
 interface ObjectName {
   readonly kind: number;
@@ -39,7 +39,7 @@ const partsOf = (booted: Booted): readonly Part[] => {
     if (other === undefined) return undefined;
     return `${slotText(kernel, row)} is an original, and so is a ${kinds[other.kind]} capability to the same ${other.kind === kind && memoryOf(kernel.plan, kind, object) === undefined ? "object" : "memory"}`;
   };
-  return rowsOf(booted).map(({ row }) => (kernel) => {
+  return ofRows(booted, (kernel, row) => {
     const slot = kernel.tables.slot.at(row);
     const { kind } = slot;
     if (kind === NULL) return undefined;

@@ -8,7 +8,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { SlotRow } from "../../kernel/state.ts";
 import { MADE_ONCE } from "./bound.ts";
 import { isWithin, memoryOf } from "./memory.ts";
-import { ofParts, type Part, rowsOf, slotText } from "./parts.ts";
+import { ofParts, ofRows, slotText } from "./parts.ts";
 
 /** A zombie is what is left of the object, in its place. */
 const living = (kind: number): number => (kind === CNODE_ZOMBIE ? CNODE : kind === THREAD_ZOMBIE ? THREAD : kind);
@@ -55,7 +55,7 @@ const strayCopy = (kernel: Kernel, row: number): string | undefined => {
   return slot.any({ kind: copy.kind, object: copy.object, revocable: 1 }) ? `${slotText(kernel, row)} is a copy, and not below the original ${kinds[copy.kind]} capability: revoking that one spares it` : undefined;
 };
 
-const ofRow = (row: number): Part => (kernel) => {
+const wrongIn = (kernel: Kernel, row: number): string | undefined => {
   const { kind, parent } = kernel.tables.slot.at(row);
   if (kind === NULL) return parent === NONE ? undefined : `row ${row} of the slots is empty and derived from something`;
   return (parent === NONE ? undefined : wrongLink(kernel, row)) ?? strayCopy(kernel, row);
@@ -65,5 +65,5 @@ export const derivationTree = ofParts({
   name: "derivation-tree",
   sentence: "Every capability is derived from one that made it, issued it or is its original, in a tree, so that revoking takes all that came of it.",
   needs: { words: "a capability is derived from another", met: ({ kernel }) => kernel.tables.slot.some(({ parent }) => parent !== NONE) },
-  parts: (booted) => rowsOf(booted).map(({ row }) => ofRow(row)),
+  parts: (booted) => ofRows(booted, wrongIn),
 });

@@ -4,14 +4,17 @@
  * would find each state new.
  */
 import type { Kernel } from "../../kernel/kernel.ts";
-import type { SlotPlace } from "../../kernel/plan.ts";
 import type { Booted } from "../../system/boot.ts";
 import { kinds } from "../../kernel/capability.ts";
 import { placeName } from "../trace.ts";
 import type { Property, View } from "../properties.ts";
 
-/** What is wrong, in words. It reads nothing but the tables, the plan and the profile. */
-export type Part = (kernel: Kernel) => string | undefined;
+export interface Part {
+  /** The row of the slot table that it is about, if it is about one. */
+  readonly row?: number;
+  /** What is wrong, in words. It reads nothing but the tables, the plan and the profile. */
+  readonly wrong: (kernel: Kernel) => string | undefined;
+}
 
 interface OfParts<N extends string> extends Pick<Property, "sentence" | "needs"> {
   readonly name: N;
@@ -32,7 +35,7 @@ export const ofParts = <N extends string>({ name, sentence, needs, parts }: OfPa
     parts: of,
     violation: ({ booted, kernel }: View) => {
       for (const part of of(booted)) {
-        const message = part(kernel);
+        const message = part.wrong(kernel);
         const { smmu, sid } = booted.layout.sids[0] ?? { smmu: 0, sid: 0 };
         if (message !== undefined) return { message, witness: { smmu, sid, op: "read", via: [] } };
       }
@@ -42,8 +45,8 @@ export const ofParts = <N extends string>({ name, sentence, needs, parts }: OfPa
   };
 };
 
-/** Rows of the slot table, each with where it is. */
-export const rowsOf = ({ plan }: Booted): readonly { readonly row: number; readonly place: SlotPlace }[] => plan.slots.map((place, row) => ({ row, place }));
+/** The same of every row of the slot table. */
+export const ofRows = ({ plan }: Booted, wrong: (kernel: Kernel, row: number) => string | undefined): Part[] => plan.slots.map((_, row) => ({ row, wrong: (kernel) => wrong(kernel, row) }));
 
 const article = (noun: string): string => `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 /** `nic-driver slot 7 (a frame capability)`. */

@@ -3,7 +3,7 @@
  * own, and what it ever asked is known; so in a state that differs little from the one judged before, as a sibling does, only
  * the parts that asked for what differs are asked again. A law test holds this to asking all of them.
  */
-import { type TablePlace } from "../../base/state.ts";
+import type { TablePlace } from "../../base/state.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
@@ -13,69 +13,94 @@ import type { QueryFact } from "./facts.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
 interface Leaf {
-  readonly wrong: boolean;
+  /** Of the properties that do not hold, as bits. */
+  readonly violated: number;
 }
+/** What is asked together: parts about one row, which read much the same. */
 interface Judged {
-  /** Of the property that it is part of. */
-  readonly bit: number;
-  readonly part: Part;
+  readonly parts: readonly { readonly bit: number; readonly wrong: Part["wrong"] }[];
   readonly tree: FactNode<Leaf>;
 }
-/** Parts that asked for rows by the same fields of one table, by what the fields had to be. */
+/** Who asked for rows by the same fields of one table, by what the fields had to be. */
 interface Asking {
   readonly mask: number;
-  readonly parts: Map<number, number[]>;
+  readonly who: Map<number, number[]>;
+}
+/** Who asked for which bits of one word. */
+interface Reading {
+  readonly who: number[];
+  readonly masks: number[];
 }
 
 /** Who asked for what, word by word. */
 class Readers {
-  private readonly fields: Map<number, number>[];
+  private readonly fields: (Reading | undefined)[];
   private readonly rows: (Asking[] | undefined)[];
+  /** Words that anybody asked for. */
+  readonly words: number[] = [];
 
   constructor(words: number) {
-    this.fields = Array.from({ length: words }, () => new Map<number, number>());
+    this.fields = Array.from({ length: words }, () => undefined);
     this.rows = Array.from({ length: words }, () => undefined);
   }
 
-  note(part: number, path: readonly Noted[]): void {
+  note(who: number, path: readonly Noted[]): void {
     for (const { fact } of path) {
-      if (fact.is === "field") this.noteField(part, fact.word, fact.mask << fact.shift);
-      else this.noteRows(part, fact);
+      if (fact.is === "field") this.noteField(who, fact.word, fact.mask << fact.shift);
+      else this.noteRows(who, fact);
     }
   }
-  private noteField(part: number, word: number, mask: number): void {
-    const readers = this.fields[word]!;
-    readers.set(part, (readers.get(part) ?? 0) | mask);
+  private watch(word: number): void {
+    if (!this.words.includes(word)) this.words.push(word);
   }
-  private noteRows(part: number, { place, match }: QueryFact): void {
+  private noteField(who: number, word: number, mask: number): void {
+    this.watch(word);
+    const reading = (this.fields[word] ??= { who: [], masks: [] });
+    const at = reading.who.indexOf(who);
+    if (at >= 0) reading.masks[at]! |= mask;
+    else {
+      reading.who.push(who);
+      reading.masks.push(mask);
+    }
+  }
+  private noteRows(who: number, { place, match }: QueryFact): void {
+    const { base, table, rowsPerWord } = place;
     // Rows that share a word are not told apart here.
-    if (place.rowsPerWord > 1) for (let word = 0; word < Math.ceil(place.table.rows / place.rowsPerWord); word++) this.noteField(part, place.base + word, -1);
+    if (rowsPerWord > 1) for (let word = 0; word < Math.ceil(table.rows / rowsPerWord); word++) this.noteField(who, base + word, -1);
     else {
       const asking = this.askingOf(place, match.mask);
       const key = match.value | 0;
-      const parts = asking.parts.get(key);
-      if (parts === undefined) asking.parts.set(key, [part]);
-      else if (!parts.includes(part)) parts.push(part);
+      const all = asking.who.get(key);
+      if (all === undefined) asking.who.set(key, [who]);
+      else if (!all.includes(who)) all.push(who);
     }
   }
   private askingOf({ base, table }: TablePlace, mask: number): Asking {
     const all = (this.rows[base] ??= []);
-    for (let row = 1; row < table.rows; row++) this.rows[base + row] = all;
+    for (let row = 0; row < table.rows; row++) {
+      this.rows[base + row] = all;
+      this.watch(base + row);
+    }
     let asking = all.find((one) => one.mask === mask);
-    if (asking === undefined) all.push((asking = { mask, parts: new Map() }));
+    if (asking === undefined) all.push((asking = { mask, who: new Map() }));
     return asking;
   }
 
-  /** Calls `visit` with the parts that may answer otherwise since the word changed. */
-  changed(word: number, old: number, now: number, visit: (part: number) => void): void {
-    for (const [part, mask] of this.fields[word]!) if (((old ^ now) & mask) !== 0) visit(part);
+  /** Calls `visit` with everybody who may be answered otherwise since the word changed. */
+  changed(word: number, old: number, now: number, visit: (who: number) => void): void {
+    const reading = this.fields[word];
+    if (reading !== undefined) {
+      const { who, masks } = reading;
+      for (let index = 0; index < who.length; index++) if (((old ^ now) & masks[index]!) !== 0) visit(who[index]!);
+    }
     const asking = this.rows[word];
     if (asking === undefined) return;
-    for (const { mask, parts } of asking) {
+    for (let index = 0; index < asking.length; index++) {
+      const { mask, who } = asking[index]!;
       const [before, after] = [old & mask, now & mask];
       if (before === after) continue;
-      parts.get(before)?.forEach(visit);
-      parts.get(after)?.forEach(visit);
+      who.get(before)?.forEach(visit);
+      who.get(after)?.forEach(visit);
     }
   }
 }
@@ -84,54 +109,68 @@ class Readers {
 interface OfParts {
   readonly parts?: (booted: Booted) => readonly Part[];
 }
+/** Parts about one row together, the others one by one. */
+const together = (booted: Booted, properties: readonly OfParts[]): Judged[] => {
+  const all = properties.flatMap(({ parts }, bit) => (parts?.(booted) ?? []).map(({ row, wrong }) => ({ bit, row, wrong })));
+  const groups = new Map<number | object, typeof all>();
+  for (const part of all) {
+    const key = part.row ?? part;
+    groups.set(key, [...(groups.get(key) ?? []), part]);
+  }
+  return [...groups.values()].map((parts) => ({ parts, tree: emptyTree() }));
+};
 
 /** Which properties of parts the state at `at` violates, as bits in the order of the properties. */
 export type PartJudge = (states: Uint32Array, at: number) => number;
 
-/** Undefined where no property has parts. `ignored`: a word that is no part of the kernel's tables. */
-export const createPartJudge = (booted: Booted, properties: readonly OfParts[], ignored: number): PartJudge | undefined => {
-  const all = properties.flatMap(({ parts }, bit): Judged[] => (parts?.(booted) ?? []).map((part) => ({ bit, part, tree: emptyTree() })));
+/** Undefined where no property has parts. */
+export const createPartJudge = (booted: Booted, properties: readonly OfParts[]): PartJudge | undefined => {
+  const all = together(booted, properties);
   if (all.length === 0) return undefined;
   const recorder = new Recorder<KernelShape>(booted.shape);
   const { questions, window, words } = recorder;
   const kernel: Kernel = { plan: booted.plan, profile: booted.profile, driver: booted.driver, tables: recorder.tables, emit: () => {} };
   const readers = new Readers(words);
-  /** The state that was judged last, if nothing was wrong with it. */
+  /** The state that was judged last, in the words that anybody asked for; usable if nothing was wrong with it. */
   const last = new Uint32Array(words);
   let usable = false;
   let judging = 0;
-  const asked = new Uint32Array(all.length);
+  const asked = new Float64Array(all.length);
   const asking: number[] = [];
-  const ask = (part: number): void => {
-    if (asked[part] === judging) return;
-    asked[part] = judging;
-    asking.push(part);
+  const ask = (who: number): void => {
+    if (asked[who] === judging) return;
+    asked[who] = judging;
+    asking.push(who);
   };
-  const learn = (index: number, states: Uint32Array, at: number): Leaf => {
+  const learn = (who: number, states: Uint32Array, at: number): Leaf => {
     for (let word = 0; word < words; word++) window[word] = states[at + word]!;
     recorder.begin();
-    const { part, tree } = all[index]!;
-    const wrong = part(kernel) !== undefined;
+    const { parts, tree } = all[who]!;
+    let violated = 0;
+    for (const { bit, wrong } of parts) if (wrong(kernel) !== undefined) violated |= 1 << bit;
     const path = recorder.end();
-    readers.note(index, path);
-    return grow(tree, path, { wrong });
+    readers.note(who, path);
+    // A word that is asked for from now on is remembered from now on.
+    for (const word of readers.words) last[word] = states[at + word]!;
+    return grow(tree, path, { violated });
   };
   return (states, at) => {
-    judging = judging === 0xffffffff ? 1 : judging + 1;
+    judging += 1;
     asking.length = 0;
-    if (!usable) for (let part = 0; part < all.length; part++) ask(part);
-    for (let word = 0; word < words; word++) {
+    if (!usable) for (let who = 0; who < all.length; who++) ask(who);
+    const watched = readers.words;
+    for (let index = 0; index < watched.length; index++) {
+      const word = watched[index]!;
       const [old, now] = [last[word]!, states[at + word]!];
-      if (old === now || word === ignored) continue;
+      if (old === now) continue;
       last[word] = now;
       if (usable) readers.changed(word, old, now, ask);
     }
     questions.about(states, at);
     let violated = 0;
     for (let index = 0; index < asking.length; index++) {
-      const part = asking[index]!;
-      const { bit, tree } = all[part]!;
-      if ((follow(tree, states, at, questions) ?? learn(part, states, at)).wrong) violated |= 1 << bit;
+      const who = asking[index]!;
+      violated |= (follow(all[who]!.tree, states, at, questions) ?? learn(who, states, at)).violated;
     }
     usable = violated === 0;
     return violated;
