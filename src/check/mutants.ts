@@ -30,4 +30,13 @@ export const mutants: readonly Mutant[] = [
   { without: "map-checks-rights", caughtBy: ["dma-confinement"], length: 3, system: "shared-config" },
   { without: "ste-words-before-config", caughtBy: ["no-dangling"], length: 5, system: "two-spaces", scope: { slots: 0 } },
   { without: "table-invalidates-everything-below", caughtBy: ["no-dangling"], length: 4, system: "shared-config", scope: { pages: 2 } },
+  { without: "copy-masks-rights", caughtBy: ["authority-confinement"], length: 1, system: "shared-config" },
+  { without: "retype-respects-children", caughtBy: ["authority-confinement"], length: 2, system: "one-driver", scope: { slots: 2 } },
+  { without: "issue-refuses-twice", caughtBy: ["authority-confinement"], length: 1, system: "self-service" },
+  { without: "copy-remembers-parent", caughtBy: ["derivation-tree"], length: 1, system: "one-driver" },
+  { without: "delete-hands-children-on", caughtBy: ["derivation-tree"], length: 1, system: "one-driver" },
+  { without: "copy-fills-untyped", caughtBy: ["counters"], length: 1, system: "one-driver" },
+  { without: "delete-clears-issued", caughtBy: ["counters"], length: 1, system: "shared-config" },
+  { without: "issue-marks-issued", caughtBy: ["counters"], length: 2, system: "self-service" },
+  { without: "range-names-a-level", caughtBy: ["no-wedge"], length: 2, system: "one-driver" },
 ];

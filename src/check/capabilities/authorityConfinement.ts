@@ -7,7 +7,7 @@ import { CNODE, FRAME, kinds, NULL } from "../../kernel/capability.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Plan } from "../../kernel/plan.ts";
 import type { Booted } from "../../system/boot.ts";
-import { boundOf, dominates, MADE_ONCE } from "./bound.ts";
+import { type Bound, boundOf, dominates, MADE_ONCE } from "./bound.ts";
 import { madeObjects, memoryOf, overlap } from "./memory.ts";
 import { ofParts, type Part, ofRows, slotText } from "./parts.ts";
 
@@ -16,9 +16,9 @@ interface ObjectName {
   readonly object: number;
 }
 /** The objects that cannot be there beside this one, and itself: it has one original, and its memory is nothing else. */
-const exclusiveWith = (plan: Plan): ((kind: number, object: number) => readonly ObjectName[]) => {
+const exclusiveWith = (plan: Plan, { anywhere }: Bound): ((kind: number, object: number) => readonly ObjectName[]) => {
   const known = new Map<string, readonly ObjectName[]>();
-  const made = madeObjects(plan);
+  const made = madeObjects(plan).filter(({ kind, object }) => anywhere(kind, object));
   const find = (kind: number, object: number): readonly ObjectName[] => {
     const memory = memoryOf(plan, kind, object);
     return memory === undefined ? [{ kind, object }] : made.filter((other) => overlap(other.memory, memory));
@@ -33,7 +33,7 @@ const exclusiveWith = (plan: Plan): ((kind: number, object: number) => readonly 
 
 const partsOf = (booted: Booted): readonly Part[] => {
   const bound = boundOf(booted);
-  const exclusive = exclusiveWith(booted.plan);
+  const exclusive = exclusiveWith(booted.plan, bound);
   const madeTwice = (kernel: Kernel, row: number, kind: number, object: number): string | undefined => {
     const other = exclusive(kind, object).find((rival) => kernel.tables.slot.any({ kind: rival.kind, object: rival.object, revocable: 1 }, row));
     if (other === undefined) return undefined;
@@ -44,7 +44,7 @@ const partsOf = (booted: Booted): readonly Part[] => {
     const { kind } = slot;
     if (kind === NULL) return undefined;
     const { object } = slot;
-    const most = bound(row, kind, object);
+    const most = bound.at(row, kind, object);
     if (most === NONE) return `${slotText(kernel, row)}, and nothing that its holder had at first leads to that`;
     if (kind === FRAME && !dominates(most, kind, slot.rights)) return `${slotText(kernel, row)} has more rights than its holder could ever get`;
     // What upstream issues is no original by its looks: then this is left to `counters`.

@@ -63,8 +63,12 @@ const islandsOf = ({ plan, state }: Booted): number[] => {
   return island;
 };
 
-/** The greatest rights with which a row may hold a capability to an object; NONE where it may hold none. */
-export type Bound = (row: number, kind: number, object: number) => number;
+export interface Bound {
+  /** The greatest rights with which a row may hold a capability to an object; NONE where it may hold none. */
+  readonly at: (row: number, kind: number, object: number) => number;
+  /** May anybody ever hold one? */
+  readonly anywhere: (kind: number, object: number) => boolean;
+}
 
 const greatest = (kind: number, rights: readonly number[]): number => rights.reduce((most, next) => (most === NONE || (next !== NONE && dominates(next, kind, most)) ? next : most), NONE);
 
@@ -81,7 +85,7 @@ export const boundOf = (booted: Booted): Bound => {
   /** A CNode that is yet to be made belongs to whoever may make it. */
   const ofCnode = plan.cnodes.map((_, cnode) => [...new Set([all.get(island[cnode]!)!, ...holdings.filter((one) => one.get(CNODE, cnode) !== NONE)])]);
   const binds = (kind: number, object: number, over: number, target: number): boolean => holdings.some((one) => one.get(kind, object) !== NONE && one.get(over, target) !== NONE);
-  return (row, kind, object) => {
+  const at: Bound["at"] = (row, kind, object) => {
     const place = plan.slots[row]!;
     switch (place.in) {
       case "cnode":
@@ -95,6 +99,7 @@ export const boundOf = (booted: Booted): Bound => {
         return NONE;
     }
   };
+  return { at, anywhere: (kind, object) => holdings.some((one) => one.get(kind, object) !== NONE) };
 };
 /** Kinds of which each object has one original, which only its maker can make. */
 export const MADE_ONCE: ReadonlySet<number> = new Set([FRAME, PAGE_TABLE, CNODE, VSPACE, SID, CB]);

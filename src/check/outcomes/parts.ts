@@ -3,7 +3,7 @@
  * own, and what it ever asked is known; so in a state that differs little from the one judged before, as a sibling does, only
  * the parts that asked for what differs are asked again. A law test holds this to asking all of them.
  */
-import type { TablePlace } from "../../base/state.ts";
+import { type TablePlace, wordOf } from "../../base/state.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
@@ -12,98 +12,109 @@ import { emptyTree, type FactNode, follow, grow } from "./factTree.ts";
 import type { QueryFact } from "./facts.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
+/** Rows that have certain fields: a question by which a part may depend on every row of a table. */
+interface Rows {
+  readonly number: number;
+  readonly who: number[];
+}
+interface Asking {
+  readonly place: TablePlace;
+  readonly mask: number;
+  /** By what the fields had to be. */
+  readonly rows: Map<number, Rows>;
+}
 interface Leaf {
   /** Of the properties that do not hold, as bits. */
   readonly violated: number;
+  /** What it rests on: bits of words, and rows by their numbers. */
+  readonly words: readonly number[];
+  readonly masks: readonly number[];
+  readonly rows: readonly number[];
 }
 /** What is asked together: parts about one row, which read much the same. */
 interface Judged {
   readonly parts: readonly { readonly bit: number; readonly wrong: Part["wrong"] }[];
   readonly tree: FactNode<Leaf>;
-}
-/** Who asked for rows by the same fields of one table, by what the fields had to be. */
-interface Asking {
-  readonly mask: number;
-  readonly who: Map<number, number[]>;
-}
-/** Who asked for which bits of one word. */
-interface Reading {
-  readonly who: number[];
-  readonly masks: number[];
+  /** How it ended in the state that was judged last. */
+  last: Leaf | undefined;
 }
 
-/** Who asked for what, word by word. */
+/** Who ever asked for what, word by word. What somebody's last answer rests on is less, and is looked up in that. */
 class Readers {
-  private readonly fields: (Reading | undefined)[];
-  private readonly rows: (Asking[] | undefined)[];
+  private readonly fields: (number[] | undefined)[];
+  private readonly asking: (Asking[] | undefined)[];
+  private count = 0;
   /** Words that anybody asked for. */
   readonly words: number[] = [];
 
   constructor(words: number) {
     this.fields = Array.from({ length: words }, () => undefined);
-    this.rows = Array.from({ length: words }, () => undefined);
+    this.asking = Array.from({ length: words }, () => undefined);
   }
 
-  note(who: number, path: readonly Noted[]): void {
+  /** Notes what somebody asked for; what the answer rests on. */
+  note(who: number, path: readonly Noted[]): Omit<Leaf, "violated"> {
+    const masks = new Map<number, number>();
+    const rows: number[] = [];
     for (const { fact } of path) {
-      if (fact.is === "field") this.noteField(who, fact.word, fact.mask << fact.shift);
-      else this.noteRows(who, fact);
+      if (fact.is === "field") masks.set(fact.word, (masks.get(fact.word) ?? 0) | (fact.mask << fact.shift));
+      else rows.push(this.noteRows(who, fact));
     }
+    for (const word of masks.keys()) {
+      this.watch(word);
+      const readers = (this.fields[word] ??= []);
+      if (!readers.includes(who)) readers.push(who);
+    }
+    return { words: [...masks.keys()], masks: [...masks.values()], rows };
   }
   private watch(word: number): void {
     if (!this.words.includes(word)) this.words.push(word);
   }
-  private noteField(who: number, word: number, mask: number): void {
-    this.watch(word);
-    const reading = (this.fields[word] ??= { who: [], masks: [] });
-    const at = reading.who.indexOf(who);
-    if (at >= 0) reading.masks[at]! |= mask;
-    else {
-      reading.who.push(who);
-      reading.masks.push(mask);
-    }
+  private noteRows(who: number, { place, match }: QueryFact): number {
+    const { rows } = this.askingOf(place, match.mask);
+    const key = match.value | 0;
+    let found = rows.get(key);
+    if (found === undefined) rows.set(key, (found = { number: this.count++, who: [] }));
+    if (!found.who.includes(who)) found.who.push(who);
+    return found.number;
   }
-  private noteRows(who: number, { place, match }: QueryFact): void {
-    const { base, table, rowsPerWord } = place;
-    // Rows that share a word are not told apart here.
-    if (rowsPerWord > 1) for (let word = 0; word < Math.ceil(table.rows / rowsPerWord); word++) this.noteField(who, base + word, -1);
-    else {
-      const asking = this.askingOf(place, match.mask);
-      const key = match.value | 0;
-      const all = asking.who.get(key);
-      if (all === undefined) asking.who.set(key, [who]);
-      else if (!all.includes(who)) all.push(who);
-    }
-  }
-  private askingOf({ base, table }: TablePlace, mask: number): Asking {
-    const all = (this.rows[base] ??= []);
-    for (let row = 0; row < table.rows; row++) {
-      this.rows[base + row] = all;
-      this.watch(base + row);
+  private askingOf(place: TablePlace, mask: number): Asking {
+    const all = (this.asking[place.base] ??= []);
+    for (let row = 0; row < place.table.rows; row++) {
+      this.asking[wordOf(place, row)] = all;
+      this.watch(wordOf(place, row));
     }
     let asking = all.find((one) => one.mask === mask);
-    if (asking === undefined) all.push((asking = { mask, who: new Map() }));
+    if (asking === undefined) all.push((asking = { place, mask, rows: new Map() }));
     return asking;
   }
 
-  /** Calls `visit` with everybody who may be answered otherwise since the word changed. */
-  changed(word: number, old: number, now: number, visit: (who: number) => void): void {
-    const reading = this.fields[word];
-    if (reading !== undefined) {
-      const { who, masks } = reading;
-      for (let index = 0; index < who.length; index++) if (((old ^ now) & masks[index]!) !== 0) visit(who[index]!);
-    }
-    const asking = this.rows[word];
+  /** Calls `visit` with everybody whose last answer may be another since the word changed. */
+  changed(word: number, old: number, now: number, all: readonly Judged[], visit: (who: number) => void): void {
+    const readers = this.fields[word];
+    if (readers !== undefined)
+      for (let index = 0; index < readers.length; index++) {
+        const { words, masks } = all[readers[index]!]!.last!;
+        const at = words.indexOf(word);
+        if (at >= 0 && ((old ^ now) & masks[at]!) !== 0) visit(readers[index]!);
+      }
+    const asking = this.asking[word];
     if (asking === undefined) return;
     for (let index = 0; index < asking.length; index++) {
-      const { mask, who } = asking[index]!;
-      const [before, after] = [old & mask, now & mask];
-      if (before === after) continue;
-      who.get(before)?.forEach(visit);
-      who.get(after)?.forEach(visit);
+      const { place: { rowsPerWord, rowBits }, mask, rows } = asking[index]!;
+      for (let row = 0; row < rowsPerWord; row++) {
+        const [before, after] = [(old >>> (row * rowBits)) & mask, (now >>> (row * rowBits)) & mask];
+        if (before === after) continue;
+        visitRows(rows.get(before), all, visit);
+        visitRows(rows.get(after), all, visit);
+      }
     }
   }
 }
+const visitRows = (rows: Rows | undefined, all: readonly Judged[], visit: (who: number) => void): void => {
+  if (rows === undefined) return;
+  for (let index = 0; index < rows.who.length; index++) if (all[rows.who[index]!]!.last!.rows.includes(rows.number)) visit(rows.who[index]!);
+};
 
 /** A property, as far as its parts are concerned. */
 interface OfParts {
@@ -117,7 +128,7 @@ const together = (booted: Booted, properties: readonly OfParts[]): Judged[] => {
     const key = part.row ?? part;
     groups.set(key, [...(groups.get(key) ?? []), part]);
   }
-  return [...groups.values()].map((parts) => ({ parts, tree: emptyTree() }));
+  return [...groups.values()].map((parts) => ({ parts, tree: emptyTree(), last: undefined }));
 };
 
 /** Which properties of parts the state at `at` violates, as bits in the order of the properties. */
@@ -149,10 +160,10 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
     let violated = 0;
     for (const { bit, wrong } of parts) if (wrong(kernel) !== undefined) violated |= 1 << bit;
     const path = recorder.end();
-    readers.note(who, path);
+    const rests = readers.note(who, path);
     // A word that is asked for from now on is remembered from now on.
     for (const word of readers.words) last[word] = states[at + word]!;
-    return grow(tree, path, { violated });
+    return grow(tree, path, { violated, ...rests });
   };
   return (states, at) => {
     judging += 1;
@@ -164,13 +175,14 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
       const [old, now] = [last[word]!, states[at + word]!];
       if (old === now) continue;
       last[word] = now;
-      if (usable) readers.changed(word, old, now, ask);
+      if (usable) readers.changed(word, old, now, all, ask);
     }
     questions.about(states, at);
     let violated = 0;
     for (let index = 0; index < asking.length; index++) {
-      const who = asking[index]!;
-      violated |= (follow(all[who]!.tree, states, at, questions) ?? learn(who, states, at)).violated;
+      const judged = all[asking[index]!]!;
+      judged.last = follow(judged.tree, states, at, questions) ?? learn(asking[index]!, states, at);
+      violated |= judged.last.violated;
     }
     usable = violated === 0;
     return violated;
