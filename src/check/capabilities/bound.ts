@@ -14,9 +14,9 @@ import type { Booted } from "../../system/boot.ts";
 import { isWithin, madeObjects, memoryOf } from "./memory.ts";
 
 /** KERNEL_ONLY, READ_WRITE, READ_ONLY: how much each of them allows. */
-const RANK = [0, 2, 1] as const;
+const RANK: readonly number[] = [0, 2, 1];
 /** Are these rights no more than those? Only frames have any in an explored state. */
-export const dominates = (bound: number, kind: number, rights: number): boolean => kind !== FRAME || RANK[rights as 0]! <= RANK[bound as 0]!;
+export const dominates = (bound: number, kind: number, rights: number): boolean => kind !== FRAME || RANK[rights]! <= RANK[bound]!;
 
 const keyOf = (kind: number, object: number): number => (kind === CNODE_ZOMBIE ? CNODE : kind) * 2 ** 24 + object;
 
