@@ -19,6 +19,7 @@ import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
+import type { Fact } from "./outcomes/facts.ts";
 import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
 import { type ImageStore, Orbits } from "./symmetry/orbits.ts";
@@ -40,6 +41,8 @@ export interface Model extends Explorable {
   readonly coverage: Coverage;
   /** What expanding and judging asked of states and did to them. */
   readonly learnt: Learnt;
+  /** What the parts of properties asked of any state (outcomes/parts.ts). */
+  readonly askedByParts: () => readonly ReadonlySet<Fact>[];
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -190,6 +193,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     kernel,
     coverage,
     learnt: outcomes.learnt,
+    askedByParts: () => judgedByParts?.asked() ?? [],
     properties,
     subjects,
     words: view.words,
@@ -244,7 +248,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     judge: (states, at) => {
       const now = machineIds.at(states[at + word]!);
       if (!coverage.saw(now)) see(states, at, now);
-      const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.(states, at) ?? 0);
+      const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at) ?? 0);
       return plain ? known | judgedPlainly(states, at, now) : known;
     },
   };

@@ -9,7 +9,7 @@ import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
 import type { Part } from "../capabilities/parts.ts";
 import { emptyTree, type FactNode, follow, grow } from "./factTree.ts";
-import type { QueryFact } from "./facts.ts";
+import type { Fact, QueryFact } from "./facts.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
 /** Rows that have certain fields: a question by which a part may depend on every row of a table. */
@@ -35,6 +35,8 @@ interface Leaf {
 interface Judged {
   readonly parts: readonly { readonly bit: number; readonly wrong: Part["wrong"] }[];
   readonly tree: FactNode<Leaf>;
+  /** Everything that was asked of any state. */
+  readonly facts: Set<Fact>;
   /** How it ended in the state that was judged last. */
   last: Leaf | undefined;
 }
@@ -128,11 +130,15 @@ const together = (booted: Booted, properties: readonly OfParts[]): Judged[] => {
     const key = part.row ?? part;
     groups.set(key, [...(groups.get(key) ?? []), part]);
   }
-  return [...groups.values()].map((parts) => ({ parts, tree: emptyTree(), last: undefined }));
+  return [...groups.values()].map((parts) => ({ parts, tree: emptyTree(), facts: new Set(), last: undefined }));
 };
 
-/** Which properties of parts the state at `at` violates, as bits in the order of the properties. */
-export type PartJudge = (states: Uint32Array, at: number) => number;
+export interface PartJudge {
+  /** Which properties of parts the state at `at` violates, as bits in the order of the properties. */
+  readonly judge: (states: Uint32Array, at: number) => number;
+  /** What the parts asked of any state: of each group of them, in an order that the plan and the properties give. */
+  readonly asked: () => readonly ReadonlySet<Fact>[];
+}
 
 /** Undefined where no property has parts. */
 export const createPartJudge = (booted: Booted, properties: readonly OfParts[]): PartJudge | undefined => {
@@ -156,16 +162,17 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
   const learn = (who: number, states: Uint32Array, at: number): Leaf => {
     for (let word = 0; word < words; word++) window[word] = states[at + word]!;
     recorder.begin();
-    const { parts, tree } = all[who]!;
+    const { parts, tree, facts } = all[who]!;
     let violated = 0;
     for (const { bit, wrong } of parts) if (wrong(kernel) !== undefined) violated |= 1 << bit;
     const path = recorder.end();
+    for (const { fact } of path) facts.add(fact);
     const rests = readers.note(who, path);
     // A word that is asked for from now on is remembered from now on.
     for (const word of readers.words) last[word] = states[at + word]!;
     return grow(tree, path, { violated, ...rests });
   };
-  return (states, at) => {
+  const judge: PartJudge["judge"] = (states, at) => {
     judging += 1;
     asking.length = 0;
     if (!usable) for (let who = 0; who < all.length; who++) ask(who);
@@ -187,4 +194,5 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
     usable = violated === 0;
     return violated;
   };
+  return { judge, asked: () => all.map(({ facts }) => facts) };
 };

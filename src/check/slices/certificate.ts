@@ -17,7 +17,7 @@ import type { StateStore } from "../stateStore.ts";
 import { evidenceOf } from "./evidence.ts";
 import { footprintOf, meeting } from "./footprint.ts";
 import type { Group } from "./groups.ts";
-import { disturbance, touchesUntyped } from "./tables.ts";
+import { disturbance, isJudgedNowhere, touchesUntyped } from "./tables.ts";
 
 /** A run to be certified. */
 export interface Shown {
@@ -53,6 +53,9 @@ export const obstaclesTo = (runs: readonly Shown[]): readonly Obstacle[] => {
   const machine = machineWord(first.model.booted.shape);
   const all = runs.map(inspected);
   const everybody = runs.flatMap(({ group }) => group);
+  const parts = runs.map(({ model }) => model.askedByParts());
+  if (parts[0]!.some((_, part) => isJudgedNowhere(all.map(({ evidence }, run) => ({ evidence, asked: parts[run]![part]! })), machine)))
+    return [{ together: everybody, why: "a property reads tables of several at once" }];
   return all.flatMap((one, at) => {
     if (one.objection !== undefined) return [{ together: everybody, why: one.objection }];
     return all.slice(at + 1).flatMap((other) => {
