@@ -34,10 +34,14 @@ const changes = (run: Evidence, fact: Fact, machine: number): boolean =>
 
 /**
  * A part of a property that was judged in every run is judged of the whole if in some run it asked for nothing that another
- * changes: then it says of a state of the whole what it says of that run's. True if there is no such run.
+ * changes: then it says of a state of the whole what it says of that run's. Undefined if there is such a run; otherwise
+ * the one that the fewest others disturb, and those.
  */
-export const isJudgedNowhere = (runs: readonly { readonly evidence: Evidence; readonly asked: ReadonlySet<Fact> }[], machine: number): boolean =>
-  runs.every(({ asked }, at) => runs.some(({ evidence }, other) => other !== at && [...asked].some((fact) => changes(evidence, fact, machine))));
+export const judgedByNone = (runs: readonly { readonly evidence: Evidence; readonly asked: ReadonlySet<Fact> }[], machine: number): readonly number[] | undefined => {
+  const disturbed = runs.map(({ asked }, at) => [at, ...runs.flatMap(({ evidence }, other) => (other !== at && [...asked].some((fact) => changes(evidence, fact, machine)) ? [other] : []))]);
+  const least = disturbed.toSorted((one, other) => one.length - other.length)[0]!;
+  return least.length === 1 ? undefined : least;
+};
 
 /** Why the tables do not keep a slice from what another did; undefined where they do. */
 export const disturbance = (slice: Evidence, other: Evidence, tables: readonly TablePlace[], machine: number): string | undefined => {
