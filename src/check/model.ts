@@ -19,11 +19,13 @@ import type { Explorable } from "./breadth.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
+import type { Fact } from "./outcomes/facts.ts";
 import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
 import { type ImageStore, Orbits } from "./symmetry/orbits.ts";
 import { Representatives } from "./symmetry/representatives.ts";
 import { createOutcomes, type Learnt, type Outcome, type StepList } from "./outcomes/outcomes.ts";
+import { createPartJudge } from "./outcomes/parts.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -39,6 +41,8 @@ export interface Model extends Explorable {
   readonly coverage: Coverage;
   /** What expanding and judging asked of states and did to them. */
   readonly learnt: Learnt;
+  /** What the parts of properties asked of any state (outcomes/parts.ts). */
+  readonly askedByParts: () => readonly ReadonlySet<Fact>[];
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -166,9 +170,10 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     viewing ??= viewer(booted, asked, machine);
     const seen = viewing(machineIds.at(asked.tables.machine.at(0).id));
     let violated = 0;
-    for (const [bit, property] of properties.entries()) if (property.plain !== true && property.violation(seen) !== undefined) violated |= 1 << bit;
+    for (const [bit, property] of properties.entries()) if (property.plain !== true && property.parts === undefined && property.violation(seen) !== undefined) violated |= 1 << bit;
     return violated;
   };
+  const judgedByParts = createPartJudge(booted, properties);
   const plain = properties.some((property) => property.plain);
   /** Which of the properties that may read anything the state violates. */
   const judgedPlainly = (states: Uint32Array, at: number, now: MachineState): number => {
@@ -188,6 +193,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     kernel,
     coverage,
     learnt: outcomes.learnt,
+    askedByParts: () => judgedByParts?.asked() ?? [],
     properties,
     subjects,
     words: view.words,
@@ -242,7 +248,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     judge: (states, at) => {
       const now = machineIds.at(states[at + word]!);
       if (!coverage.saw(now)) see(states, at, now);
-      const known = outcomes.ask(judgements, states, at, judged);
+      const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at) ?? 0);
       return plain ? known | judgedPlainly(states, at, now) : known;
     },
   };

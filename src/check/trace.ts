@@ -99,7 +99,8 @@ const argumentsOf = (plan: Plan, definition: Invocation, request: Request): Reco
   ...Object.fromEntries(definition.caps.map(({ name }, index) => [name, hex(cptrOf(plan, request.caps[index]!))])),
 });
 
-const placeName = (plan: Plan, place: SlotPlace): string => {
+/** Where a slot is, for people. */
+export const placeName = (plan: Plan, place: SlotPlace): string => {
   switch (place.in) {
     case "sidNode":
       return `SIDNode[${plan.sids[place.sid]!.name}]`;

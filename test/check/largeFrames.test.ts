@@ -68,7 +68,7 @@ describe("a system with 2 MiB frames", () => {
   it("a forgotten invalidation leaves a whole block in the caches, and the trace replays on the whole layout", () => {
     const { result, violations } = checkLayout(layoutOf("large-frames", twoFrames), { profile: mutantOf(cofferdam, "unmap-invalidates") });
     expect(result).toBe("violated");
-    expect(violations[0]).toMatchObject({ property: "no-dangling", unscaled: { result: "violated" } });
+    expect(violations[0]).toMatchObject({ property: "dma-integrity", unscaled: { result: "violated" } });
     expect(violations[0]!.trace!.witness.via.at(-1)?.what).toBe("cached stage-2 level 2 descriptor");
   });
 
