@@ -173,7 +173,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     for (const [bit, property] of properties.entries()) if (property.plain !== true && property.parts === undefined && property.violation(seen) !== undefined) violated |= 1 << bit;
     return violated;
   };
-  const judgedByParts = createPartJudge(booted, properties);
+  const judgedByParts = createPartJudge(booted, properties, symmetric);
   const plain = properties.some((property) => property.plain);
   /** Which of the properties that may read anything the state violates. */
   const judgedPlainly = (states: Uint32Array, at: number, now: MachineState): number => {

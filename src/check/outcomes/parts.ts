@@ -7,9 +7,12 @@ import { type TablePlace, wordOf } from "../../base/state.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import { Alike } from "../symmetry/alike.ts";
+import { NotAlike } from "../symmetry/orbits.ts";
 import type { Part } from "../capabilities/parts.ts";
 import { emptyTree, type FactNode, follow, grow } from "./factTree.ts";
 import type { Fact, QueryFact } from "./facts.ts";
+import type { Symmetric } from "./outcomes.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
 /** Rows that have certain fields: a question by which a part may depend on every row of a table. */
@@ -140,11 +143,15 @@ export interface PartJudge {
   readonly asked: () => readonly ReadonlySet<Fact>[];
 }
 
-/** Undefined where no property has parts. */
-export const createPartJudge = (booted: Booted, properties: readonly OfParts[]): PartJudge | undefined => {
+/**
+ * Undefined where no property has parts. Where things are taken for alike, a part is asked of each image of a state at
+ * once: what is a part of one row there is a part of another here, so a state is right if no image shows a part that is wrong.
+ */
+export const createPartJudge = (booted: Booted, properties: readonly OfParts[], symmetric?: Symmetric): PartJudge | undefined => {
   const all = together(booted, properties);
   if (all.length === 0) return undefined;
   const recorder = new Recorder<KernelShape>(booted.shape);
+  const alike = symmetric === undefined ? undefined : new Alike(symmetric.group, symmetric.orbits, recorder, booted.shape, symmetric.machineWord);
   const { questions, window, words } = recorder;
   const kernel: Kernel = { plan: booted.plan, profile: booted.profile, driver: booted.driver, tables: recorder.tables, emit: () => {} };
   const readers = new Readers(words);
@@ -159,13 +166,22 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
     asked[who] = judging;
     asking.push(who);
   };
-  const learn = (who: number, states: Uint32Array, at: number): Leaf => {
+  const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < words; word++) window[word] = states[at + word]!;
-    recorder.begin();
-    const { parts, tree, facts } = all[who]!;
+  };
+  const wrongIn = ({ parts }: Judged): number => {
     let violated = 0;
     for (const { bit, wrong } of parts) if (wrong(kernel) !== undefined) violated |= 1 << bit;
-    const path = recorder.end();
+    return violated;
+  };
+  const learn = (who: number, states: Uint32Array, at: number): Leaf => {
+    const judged = all[who]!;
+    const { tree, facts } = judged;
+    load(states, at);
+    recorder.begin();
+    let violated = wrongIn(judged);
+    const noted = recorder.end();
+    const path = alike === undefined ? noted : alike.facts(states, at, noted, () => void (violated |= wrongIn(judged)));
     for (const { fact } of path) facts.add(fact);
     const rests = readers.note(who, path);
     // A word that is asked for from now on is remembered from now on.
@@ -192,6 +208,10 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[]):
       violated |= judged.last.violated;
     }
     usable = violated === 0;
+    if (alike !== undefined && violated !== 0) {
+      load(states, at);
+      if (all.reduce((own, judged) => own | wrongIn(judged), 0) !== violated) throw new NotAlike("a property tells two states apart that were taken for alike");
+    }
     return violated;
   };
   return { judge, asked: () => all.map(({ facts }) => facts) };
