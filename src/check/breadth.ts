@@ -21,6 +21,17 @@ export interface Explorable {
   readonly judge: (states: Uint32Array, at: number) => number;
 }
 
+/** What a search by levels keeps of states that it met, numbered in that order. */
+export interface LevelStates {
+  readonly count: number;
+  readonly chunkOf: (index: number) => Uint32Array;
+  readonly offsetOf: (index: number) => number;
+  /** Index of a state; negative (-1 - index) when it was there before. */
+  readonly add: (state: Uint32Array, sum?: number) => number;
+  /** States before this one are not looked at any more. */
+  readonly forget?: (before: number) => void;
+}
+
 export interface Bounds {
   readonly states: number;
   readonly depth: number;
@@ -50,7 +61,7 @@ export interface Exploration extends Progress {
   readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
   readonly found: readonly Found[];
 }
-/** A search that kept every state that it met. */
+/** `store`: every state that was met, unless states were kept elsewhere. */
 export interface KeptExploration extends Exploration {
   readonly store: StateStore;
 }
@@ -104,13 +115,16 @@ export type Watch = (progress: Progress) => boolean;
 const WATCH_EVERY = 2048;
 
 /**
- * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
+ * `states`: where they are kept, if not whole; a run that is kept to be gone on with has whole ones. Ends with the level on
+ * which a property is first violated. Where several paths are wanted it goes on, but not from
  * violating states, until every property that is violated has as many.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): KeptExploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, states?: LevelStates): KeptExploration => {
   const started = performance.now();
   const from = keeping?.from;
-  const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
+  const whole = from?.store ?? new StateStore(model.words);
+  const store: LevelStates = states ?? whole;
+  const { origins, arrivals } = from ?? { origins: new Origins(), arrivals: new Arrivals() };
   let { edges, depth, expanded, firstNew, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, improved: false };
   let level = [...(from?.level ?? [0])];
   let ranks = from?.ranks;
@@ -120,10 +134,10 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const rankAt = (at: number): number => (ranks === undefined ? at : ranks[at]!);
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
-  const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
+  const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store: whole });
   // Expanding a level in path order finds the next one in path order, but for what is found again with fewer steps.
   const inOrder = (): number[] => (improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next);
-  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
+  const keep = (): void => keeping?.keep({ store: whole, origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
   const stop = (reason: Exploration["end"]): KeptExploration => {
     keep();
@@ -143,6 +157,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       if (collected.enough()) return end("violated");
       next = [];
       position = 0;
+      store.forget?.(firstNew);
       firstNew = store.count;
       arrivals.begin(firstNew);
       improved = false;
@@ -180,7 +195,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
 };
 
 /** Who judges badly is told in which state. */
-const judged = (model: Explorable, store: StateStore, origins: Origins, index: number): number => {
+const judged = (model: Explorable, store: LevelStates, origins: Origins, index: number): number => {
   try {
     return model.judge(store.chunkOf(index), store.offsetOf(index));
   } catch (error) {
@@ -190,7 +205,7 @@ const judged = (model: Explorable, store: StateStore, origins: Origins, index: n
 };
 
 /** Judges a level, in path order; what of it violates nothing is left. */
-const take = (collected: Collected, model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
+const take = (collected: Collected, model: Explorable, store: LevelStates, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
   const violating: Violating[] = [];
   const rest = level.filter((index) => {
     const violated = judged(model, store, origins, index);

@@ -16,6 +16,7 @@ import { properties, type Property, PropertyFailed } from "./properties.ts";
 import { damaged } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
 import { replay } from "./replay.ts";
+import type { Search } from "./strategies/search.ts";
 import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
@@ -29,6 +30,10 @@ export interface CheckOptions extends KeepingOptions {
   readonly traces?: number;
   /** Reductions to leave out; none when left out. */
   readonly unreduced?: readonly Reduction[];
+  /** Breadth first, so that traces are shortest, when left out: whoever runs a check looks at this and the next (worker.ts). */
+  readonly strategy?: Search["strategy"];
+  /** What is kept of a state that was met; all of it when left out. */
+  readonly visited?: Search["visited"];
   /** Threads that explore; 1 when left out. */
   readonly workers?: number;
   readonly watch?: Watch;
