@@ -2,6 +2,7 @@
  * How far a state seems to be from a goal: 0 where it is reached, otherwise what is missing, counted in refusals that stand
  * in the way or in links of a DMA path. A guess that only orders the search.
  */
+import { impossible } from "../../base/diagnostic.ts";
 import { NONE } from "../../base/state.ts";
 import { boundBank, cbNode, sidNode } from "../../kernel/binding.ts";
 import { READ_WRITE, VSPACE } from "../../kernel/capability.ts";
@@ -36,38 +37,55 @@ const holds = (kernel: Kernel, { refusals }: Invocation, request: Request, index
   }
 };
 
-/** How many refusals hold before `end`, which stand in the way of what comes then. */
-const before = (kernel: Kernel, definition: Invocation, request: Request, end: number): number => {
-  let count = 0;
-  for (let index = 0; index < end; index++) count += Number(holds(kernel, definition, request, index));
-  return count;
+/** Which refusals of a definition hold of a request: bit by bit. */
+const holding = (kernel: Kernel, definition: Invocation, request: Request): number => {
+  let mask = 0;
+  for (let index = 0; index < definition.refusals.length; index++) if (holds(kernel, definition, request, index)) mask |= 1 << index;
+  return mask;
 };
+const MOST_REFUSALS = 31;
 
-/** What an instance lacks to be performed, or to be refused for one of the reasons. */
-export const lacking = (kernel: Kernel, goal: InvocationGoal, request: Request): number => {
-  const { definition } = goal;
-  if (goal.is === "performed") return before(kernel, definition, request, definition.refusals.length);
-  return Math.min(...goal.reasons.map((reason) => before(kernel, definition, request, reason) + (holds(kernel, definition, request, reason) ? 0 : NOT_HOLDING)));
-};
-
-/** The instance that lacks least, the first of equals. */
-export const nearest = (kernel: Kernel, subjects: readonly number[], goal: InvocationGoal): { readonly instance: Instance | undefined; readonly lacks: number } => {
-  let instance: Instance | undefined;
-  let lacks = NO_INSTANCE;
-  const only = [goal.definition];
+/** Calls `visit` with every instance of a definition, and which refusals hold of it. */
+const forEachHolding = (kernel: Kernel, subjects: readonly number[], definition: Invocation, visit: (mask: number, instance: Instance) => void): void => {
+  if (definition.refusals.length > MOST_REFUSALS) impossible(`${definition.label} has more refusals than a number has bits`);
+  const only = [definition];
   forEachInstance(
     kernel,
     subjects,
-    (subject, definition, request) => {
-      if (lacks === 0) return;
-      const found = lacking(kernel, goal, request);
-      if (found >= lacks) return;
-      lacks = found;
-      instance = { subject, definition, request };
-    },
-    (kind) => (kind === goal.definition.object ? only : []),
+    (subject, _, request) => visit(holding(kernel, definition, request), { subject, definition, request }),
+    (kind) => (kind === definition.object ? only : []),
   );
-  return { instance, lacks };
+};
+
+/** What holds of the instances in a state, without duplicates: all that distances to goals of one definition need. */
+export const holdingsIn = (kernel: Kernel, subjects: readonly number[], definition: Invocation): readonly number[] => {
+  const masks = new Set<number>();
+  forEachHolding(kernel, subjects, definition, (mask) => masks.add(mask));
+  return [...masks];
+};
+
+const bits = (mask: number): number => {
+  let count = 0;
+  for (let left = mask; left !== 0; left &= left - 1) count += 1;
+  return count;
+};
+
+/** What an instance lacks to be performed, or to be refused for one of the reasons: refusals that stand before it. */
+const lacking = (goal: InvocationGoal, mask: number): number => {
+  if (goal.is === "performed") return bits(mask);
+  return Math.min(...goal.reasons.map((reason) => bits(mask & ((1 << reason) - 1)) + (((mask >>> reason) & 1) === 1 ? 0 : NOT_HOLDING)));
+};
+
+/** The distance of a state in which instances have these refusals. */
+export const distanceBy = (goal: InvocationGoal, holdings: readonly number[]): number => holdings.reduce((least, mask) => Math.min(least, lacking(goal, mask)), NO_INSTANCE);
+
+/** The first instance that a goal can end with, in declared order. */
+export const lastInstance = (kernel: Kernel, subjects: readonly number[], goal: InvocationGoal): Instance | undefined => {
+  let found: Instance | undefined;
+  forEachHolding(kernel, subjects, goal.definition, (mask, instance) => {
+    if (found === undefined && lacking(goal, mask) === 0) found = instance;
+  });
+  return found;
 };
 
 const vspaceOfBank = (kernel: Kernel, cb: number): number => {
@@ -101,6 +119,6 @@ export const distanceTo = (goal: Goal, view: View, subjects: readonly number[]):
     case "violates":
       return goal.property.violation(view) === undefined ? 1 : 0;
     default:
-      return nearest(view.kernel, subjects, goal).lacks;
+      return distanceBy(goal, holdingsIn(view.kernel, subjects, goal.definition));
   }
 };

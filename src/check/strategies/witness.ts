@@ -17,8 +17,8 @@ import { actsOfMoves, type Move, moveOf } from "../moves.ts";
 import { pathName } from "../pathName.ts";
 import { properties, type Property, type View, type Violation } from "../properties.ts";
 import { type Act, messageOf, messagesOf, type Trace, type TraceModel, traceModel, type TraceStep, traceThrough } from "../trace.ts";
-import { bestFirst, type Wishes, type WishWatch } from "./bestFirst.ts";
-import { distanceTo, type Instance, nearest } from "./distance.ts";
+import { bestFirst, type Distance, type Wishes, type WishWatch } from "./bestFirst.ts";
+import { distanceBy, distanceTo, holdingsIn, type Instance, lastInstance } from "./distance.ts";
 import { type Goal, type GoalNames, reasonName } from "./goals.ts";
 
 export interface Witnessed {
@@ -50,7 +50,7 @@ export interface WitnessOptions {
 export const witnessBounds: Bounds = { states: 200_000, depth: 1000, seconds: 120 };
 
 /** States of the short run that decides what `unreached` stands for. */
-export const SHORT_RUN = 20_000;
+export const SHORT_RUN = 2_000;
 
 /** Everything that a short breadth-first run does not reach, in declared order. */
 const unreached = (model: Model): Goal[] => {
@@ -115,7 +115,7 @@ export const propertyOf = (goal: Goal, last: Last | undefined): Property => {
 
 /** The invocation that a goal ends with, in the state of the window; a goal that is a state has none. */
 const lastOf = (model: Model, goal: Goal, state: Uint32Array): Instance | undefined =>
-  goal.is === "performed" || goal.is === "refused" ? nearest(model.viewAt(state, 0).kernel, model.subjects, goal).instance : undefined;
+  goal.is === "performed" || goal.is === "refused" ? lastInstance(model.viewAt(state, 0).kernel, model.subjects, goal) : undefined;
 
 /** The state after moves that are all answered without an error. */
 const stateAfter = (model: Model, moves: readonly Move[]): Uint32Array => {
@@ -147,6 +147,20 @@ const BUDGET = 50_000;
 /** The names that goals are read with: those of the scaled system. */
 export const goalNames = (layout: Layout, { scope = defaultScope, profile = cofferdam }: WitnessOptions, judged: readonly Property[] = properties): GoalNames => ({ profile, layout: bootAt(layout, profile, { scope }).layout, properties: judged });
 
+/** Distances by what is known of other states; goals of one definition share what holds of its instances. */
+const distancesIn = (model: Model): ((goal: Goal) => Distance) => {
+  const holdings = new Map<Invocation, (states: Uint32Array, at: number) => readonly number[]>();
+  return (goal) => {
+    // A property of the user's own may read anything, so what it read is not known.
+    if (goal.is === "violates" && goal.property.plain === true) return (states, at) => distanceTo(goal, model.viewAt(states, at), model.subjects);
+    if (goal.is === "violates" || goal.is === "path") return model.asking((view) => distanceTo(goal, view, model.subjects));
+    const { definition } = goal;
+    const asked = holdings.get(definition) ?? model.asking((view) => holdingsIn(view.kernel, model.subjects, definition));
+    holdings.set(definition, asked);
+    return (states, at) => distanceBy(goal, asked(states, at));
+  };
+};
+
 /** `goals`: one by one, and `unreached` for all that a short run does not reach. */
 export const findWitnesses = async (layout: Layout, goals: readonly (Goal | "unreached")[], options: WitnessOptions = {}): Promise<Witnesses> => {
   const { scope = defaultScope, profile = cofferdam, caches = "may", watch } = options;
@@ -154,7 +168,8 @@ export const findWitnesses = async (layout: Layout, goals: readonly (Goal | "unr
   const head = traceModel(model.booted, scope, caches);
   const all = goals.flatMap((goal) => (goal === "unreached" ? unreached(model) : [goal]));
   const wanted = [...new Map(all.map((goal) => [goal.name, goal])).values()];
-  const wishes = wanted.map((goal) => ({ guided: goal.is !== "violates", distance: (states: Uint32Array, at: number) => distanceTo(goal, model.viewAt(states, at), model.subjects) }));
+  const distances = distancesIn(model);
+  const wishes = wanted.map((goal) => ({ guided: goal.is !== "violates", distance: distances(goal) }));
   const { end, states, edges, depth, paths } = await bestFirst(model, wishes, { ...witnessBounds, ...options.bounds }, watch);
   return {
     format: "cofferdam-witnesses",

@@ -39,19 +39,25 @@ const refuse = (...diagnostics: readonly Diagnostic[]): void => {
 
 const count = (number: number): string => number.toLocaleString("en-US");
 
-const goalText = ({ goal, result, trace }: Witnesses["goals"][number], { states, end }: Witnesses, all: boolean): string[] => {
-  if (result === "unreachable") return [`UNREACHABLE  ${goal}: in none of the ${count(states)} states of this scope, with the arguments of the scope.`];
-  if (trace === undefined) return [`NOT REACHED  ${goal}: not in ${count(states)} states (${end}). It may be reached beyond them.`];
+const reachedText = ({ goal, trace }: Witnesses["goals"][number], all: boolean): string[] => {
+  if (trace === undefined) return [];
   const steps = trace.steps.flatMap((step, index) => (all ? stepText(step, index) : stepText(step, index).slice(0, 1)));
   return [`REACHED  ${goal}: ${trace.message}${trace.steps.length === 0 ? ", from boot on" : ""}.`, ...steps];
 };
+/** Goals that were not reached, under the sentence that says what this means. */
+const openText = ({ goals }: Witnesses, wanted: "not reached" | "unreachable", says: string): string[] => {
+  const names = goals.filter(({ result }) => result === wanted).map(({ goal }) => `  ${goal}`);
+  return names.length === 0 ? [] : [says, ...names];
+};
 const witnessText = (witnesses: Witnesses, all: boolean): string => {
-  const reached = witnesses.goals.filter(({ result }) => result === "reached").length;
+  const { goals, states, transitions, end, model } = witnesses;
   return [
-    ...witnesses.goals.flatMap((goal) => goalText(goal, witnesses, all)),
+    ...goals.flatMap((goal) => reachedText(goal, all)),
+    ...openText(witnesses, "unreachable", `UNREACHABLE  at this scope: in none of its ${count(states)} states, with the arguments of the scope:`),
+    ...openText(witnesses, "not reached", `NOT REACHED  in ${count(states)} states (${end}); what lies beyond them was not looked at:`),
     "",
-    `${reached} of ${witnesses.goals.length} goal(s) reached, in ${count(witnesses.states)} states and ${count(witnesses.transitions)} transitions (${witnesses.end}). Traces are minimised, and not claimed to be the shortest.`,
-    `Scope: ${scopeInWords(witnesses.model.scope)}.`,
+    `${goals.filter(({ result }) => result === "reached").length} of ${goals.length} goal(s) reached, in ${count(states)} states and ${count(transitions)} transitions (${end}). Traces are minimised, and not claimed to be the shortest.`,
+    `Scope: ${scopeInWords(model.scope)}.`,
     "",
   ].join("\n");
 };
