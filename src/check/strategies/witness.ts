@@ -19,7 +19,7 @@ import { properties, type Property, type View, type Violation } from "../propert
 import { type Act, messageOf, messagesOf, type Trace, type TraceModel, traceModel, type TraceStep, traceThrough } from "../trace.ts";
 import { bestFirst, type Distance, type Wishes, type WishWatch } from "./bestFirst.ts";
 import { distanceBy, distanceTo, holdingsIn, type Instance, lastInstance } from "./distance.ts";
-import { type Goal, type GoalNames, reasonName } from "./goals.ts";
+import { type Goal, type GoalNames, isGoalName, parseGoal, reasonName } from "./goals.ts";
 
 export interface Witnessed {
   readonly goal: string;
@@ -111,6 +111,12 @@ export const propertyOf = (goal: Goal, last: Last | undefined): Property => {
         },
       };
   }
+};
+
+/** What the end of a trace that shows a goal is judged by; undefined where the trace names none of this system. */
+export const judgedByGoal = ({ property, model: { scope }, steps }: Trace, layout: Layout, profile: Profile): Property | undefined => {
+  const goal = isGoalName(property) ? parseGoal(property, goalNames(layout, { scope, profile })) : undefined;
+  return goal === undefined || "id" in goal ? undefined : propertyOf(goal, steps.at(-1));
 };
 
 /** The invocation that a goal ends with, in the state of the window; a goal that is a state has none. */

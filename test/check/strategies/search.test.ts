@@ -181,7 +181,7 @@ describe("hashes of states", () => {
       },
       judge: (states, at) => Number(states[at] === 1),
     };
-    const same: StateHash = (state, _, into) => void into.set([Math.min(state[0]!, 1), 0]);
+    const same: StateHash = (state, _, into) => into.set([Math.min(state[0]!, 1), 0]);
     expect(breadthFirst(model, bounds, undefined, undefined, undefined, new HashedStates(1, same)).found).toEqual([{ violated: 1, ordinals: [0], steps: 9 }]);
   });
 
