@@ -2,6 +2,7 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
+import { impossible } from "../base/diagnostic.ts";
 import { Collected, type Violating } from "./collected.ts";
 import { Arrivals, isBetter, Origins, pathKey } from "./origins.ts";
 import { PropertyFailed } from "./properties.ts";
@@ -19,6 +20,17 @@ export interface Explorable {
   readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number) => void) => void;
   /** Bit mask of the properties that the state at `at` violates. */
   readonly judge: (states: Uint32Array, at: number) => number;
+}
+
+/** What a search by levels keeps of states that it met, numbered in that order. */
+export interface LevelStates {
+  readonly count: number;
+  readonly chunkOf: (index: number) => Uint32Array;
+  readonly offsetOf: (index: number) => number;
+  /** Index of a state; negative (-1 - index) when it was there before. */
+  readonly add: (state: Uint32Array, sum?: number) => number;
+  /** States before this one are not looked at any more. */
+  readonly forget?: (before: number) => void;
 }
 
 export interface Bounds {
@@ -100,13 +112,16 @@ export type Watch = (progress: Progress) => boolean;
 const WATCH_EVERY = 2048;
 
 /**
+/**
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
- * violating states, until every property that is violated has as many. The states that are met go `into` an empty store.
+ * violating states, until every property that is violated has as many. The states that are met go `into` an empty store;
+ * a run that is kept to be gone on with has whole ones.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, into = new StateStore(model.words)): Exploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, into: LevelStates = new StateStore(model.words)): Exploration => {
   const started = performance.now();
   const from = keeping?.from;
-  const { store, origins, arrivals } = from ?? { store: into, origins: new Origins(), arrivals: new Arrivals() };
+  const store: LevelStates = from?.store ?? into;
+  const { origins, arrivals } = from ?? { origins: new Origins(), arrivals: new Arrivals() };
   let { edges, depth, expanded, firstNew, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, improved: false };
   let level = [...(from?.level ?? [0])];
   let ranks = from?.ranks;
@@ -119,7 +134,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
   // Expanding a level in path order finds the next one in path order, but for what is found again with fewer steps.
   const inOrder = (): number[] => (improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next);
-  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
+  const keep = (): void => keeping?.keep({ store: store instanceof StateStore ? store : impossible("a run is kept without its states"), origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
   const stop = (reason: Exploration["end"]): Exploration => {
     keep();
@@ -139,6 +154,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       if (collected.enough()) return end("violated");
       next = [];
       position = 0;
+      store.forget?.(firstNew);
       firstNew = store.count;
       arrivals.begin(firstNew);
       improved = false;
@@ -176,7 +192,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
 };
 
 /** Who judges badly is told in which state. */
-const judged = (model: Explorable, store: StateStore, origins: Origins, index: number): number => {
+const judged = (model: Explorable, store: LevelStates, origins: Origins, index: number): number => {
   try {
     return model.judge(store.chunkOf(index), store.offsetOf(index));
   } catch (error) {
@@ -186,7 +202,7 @@ const judged = (model: Explorable, store: StateStore, origins: Origins, index: n
 };
 
 /** Judges a level, in path order; what of it violates nothing is left. */
-const take = (collected: Collected, model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
+const take = (collected: Collected, model: Explorable, store: LevelStates, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
   const violating: Violating[] = [];
   const rest = level.filter((index) => {
     const violated = judged(model, store, origins, index);

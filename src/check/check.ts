@@ -2,7 +2,6 @@
 import { cofferdam, type Profile } from "../kernel/profile.ts";
 import type { Plan } from "../kernel/plan.ts";
 import { isReduced, type Reduction, reductionNames, reductions } from "../kernel/reductions.ts";
-import { hex } from "../base/words.ts";
 import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
@@ -16,6 +15,7 @@ import { createModel, type Model } from "./model.ts";
 import { properties, PropertyFailed } from "./properties.ts";
 import { damaged } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
+import { pathName } from "./pathName.ts";
 import { replay } from "./replay.ts";
 import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
@@ -28,9 +28,6 @@ export const violationOf = (layout: Layout, model: Model, scope: Scope, caches: 
   const whole = boot(unscaled(layout, model.booted.plan.addresses, scope.slots), model.booted.profile);
   return { property: property.name, sentence: property.sentence, message: violation.message, length: trace.steps.length, trace, unscaled: replay(whole, property, trace) };
 };
-
-const pathName = (layout: Layout, { sid, region, iova, access }: LayoutDmaPath): string =>
-  `${layout.sids[sid]!.name} ${access} ${layout.regions[region]!.name} at IOVA ${hex(iova)}`;
 
 /** Slices change no state, only which are looked at together, so a state is not told by them. */
 const withoutReductions = (booted: Booted, names: readonly Reduction[]): Booted => {

@@ -5,6 +5,7 @@ import type { Scope } from "../system/scale.ts";
 import type { Bounds, Watch } from "./breadth.ts";
 import type { KeepingOptions } from "./keeping.ts";
 import type { Property } from "./properties.ts";
+import type { Search } from "./strategies/search.ts";
 
 export interface CheckOptions extends KeepingOptions {
   readonly scope?: Scope;
@@ -16,6 +17,10 @@ export interface CheckOptions extends KeepingOptions {
   readonly traces?: number;
   /** Reductions to leave out; none when left out. */
   readonly unreduced?: readonly Reduction[];
+  /** Breadth first, so that traces are shortest, when left out: whoever runs a check looks at this and the next (worker.ts). */
+  readonly strategy?: Search["strategy"];
+  /** What is kept of a state that was met; all of it when left out. */
+  readonly visited?: Search["visited"];
   /** Threads that explore; 1 when left out. */
   readonly workers?: number;
   readonly watch?: Watch;

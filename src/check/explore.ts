@@ -14,7 +14,7 @@ import { messagesOf } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What a run says of itself, however it went through the states. */
-export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "symmetry" | "slices" | "uncertified" | "unsliced">;
+export type Run = Pick<Verdict, "end" | "states" | "transitions" | "depth" | "sampled" | "symmetry" | "slices" | "uncertified" | "unsliced" | "search">;
 
 /**
  * Who invoked what, of the moves that the break needs and in normal form: traces that differ only in arguments, in the

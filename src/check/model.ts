@@ -53,6 +53,8 @@ export interface Model extends Explorable {
   readonly symmetry?: { readonly group: Group; readonly size: (states: Uint32Array, at: number) => number; readonly lift: (ordinals: readonly number[]) => Performed[] };
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
   readonly expandPlainly: Explorable["expand"];
+  /** A question about a state, answered from what is known of other states (outcomes/facts.ts). */
+  readonly asking: <A>(question: (view: View) => A) => (states: Uint32Array, at: number) => A;
   /** Runs anything on the window; what it emits is executed on the machine. */
   readonly apply: <T>(act: (kernel: Kernel) => T, before: MachineState) => T;
   /** Runs one instance on the window: the steps it gave the SMMU. */
@@ -67,6 +69,9 @@ export interface Alike {
 
 /** Who invokes: of a slice its own components, otherwise everyone that is not trusted. */
 export const actingIn = ({ slice, subjects }: Plan): readonly number[] => slice?.subjects ?? subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+
+/** Answers that a question keeps at a time. */
+const MOST_LEARNT = 5_000;
 
 /** Which word of a packed state is the machine's number. */
 export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
@@ -165,10 +170,14 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const kept = new Uint32Array(view.words);
   const judgements = emptyTree<{ readonly answer: number }>();
   let viewing: ReturnType<typeof viewer> | undefined;
+  /** What a question that is asked of a kernel sees. */
+  const seenBy = (asked: Kernel): View => {
+    viewing ??= viewer(booted, asked, machine);
+    return viewing(machineIds.at(asked.tables.machine.at(0).id));
+  };
   /** Which properties the state violates, as a question about it. */
   const judged = (asked: Kernel): number => {
-    viewing ??= viewer(booted, asked, machine);
-    const seen = viewing(machineIds.at(asked.tables.machine.at(0).id));
+    const seen = seenBy(asked);
     let violated = 0;
     for (const [bit, property] of properties.entries()) if (property.plain !== true && property.parts === undefined && property.violation(seen) !== undefined) violated |= 1 << bit;
     return violated;
@@ -200,6 +209,19 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     initial,
     apply,
     run,
+    asking: <A>(question: (view: View) => A) => {
+      let tree = emptyTree<{ readonly answer: A }>();
+      let learnt = 0;
+      return (states, at) => {
+        // What is met late differs from what was met early: forgetting costs little, and bounds the memory.
+        if (learnt >= MOST_LEARNT) tree = emptyTree();
+        learnt %= MOST_LEARNT;
+        return outcomes.ask(tree, states, at, (asked) => {
+          learnt += 1;
+          return question(seenBy(asked));
+        });
+      };
+    },
     machineAt: (states, at) => {
       load(states, at);
       return machineInWindow();

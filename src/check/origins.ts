@@ -9,6 +9,7 @@ const CHUNK_BITS = 16;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
 /** Parent, ordinal, steps. */
 export const ORIGIN_NUMBERS = 3;
+export const ORIGIN_BYTES = 4 * ORIGIN_NUMBERS;
 
 /** How each state was first reached, or reached again at the same depth with fewer steps. */
 export class Origins {

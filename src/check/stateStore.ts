@@ -113,6 +113,10 @@ export class StateStore {
     }
   }
 
+  get bytes(): number {
+    return this.table.byteLength + this.chunks.length * CHUNK * this.words * 4;
+  }
+
   /** The words of all states in order, a chunk at a time. */
   pieces(): Generator<Uint32Array> {
     return statesBetween(this.chunks, this.words, 0, this.count);

@@ -6,6 +6,8 @@ import type { CheckOptions } from "./checkOptions.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
 import { properties } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
+import { checkByHash } from "./strategies/checkByHash.ts";
+import { checkDepthFirst } from "./strategies/checkDepthFirst.ts";
 import { loadProperties } from "./userProperty.ts";
 
 const { layout, options, stop } = workerData as WorkOrder;
@@ -13,6 +15,8 @@ const flag = new Int32Array(stop);
 let last = 0;
 try {
   const { workers = 1, propertyFiles = [] } = options;
+  const { strategy, visited } = options;
+  const alone = strategy === "depth" ? checkDepthFirst : visited === "hashes" ? checkByHash : checkLayout;
   const heard: CheckOptions = {
     ...options,
     warn: (diagnostic) => parentPort?.postMessage({ kind: "warning", diagnostic }),
@@ -24,7 +28,7 @@ try {
       return Atomics.load(flag, 0) === 0;
     },
   };
-  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles }) : checkLayout(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles))] });
+  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles }) : alone(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles))] });
   parentPort?.postMessage({ kind: "verdict", verdict });
 } catch (error) {
   if (error instanceof Refusal) parentPort?.postMessage({ kind: "refused", diagnostics: error.diagnostics });
