@@ -13,9 +13,9 @@ export interface Explorable {
   /**
    * Calls `visit` with every successor of the state at `at`, in declared order. `ordinal` counts the instances of this
    * state, refused ones too; `steps` is what the invocation gave the SMMU. `successor` is valid during the call only;
-   * `sum` is its hash (stateStore.ts), where the model has it at hand.
+   * `sum` is its hash (stateStore.ts), where the model has it at hand; `stays` says that it is the state itself.
    */
-  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number) => void) => void;
+  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number, stays?: boolean) => void) => void;
   /** Bit mask of the properties that the state at `at` violates. */
   readonly judge: (states: Uint32Array, at: number) => number;
 }
@@ -146,9 +146,11 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       }
       const index = level[position]!;
       const spent = origins.steps(index);
-      model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum) => {
+      model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum, stays) => {
         edges += 1;
         arrival += 1;
+        // It was found before this level, so nothing new is learnt of it.
+        if (stays === true) return;
         const at = store.add(successor, sum);
         if (at >= 0) next.push(at);
         else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps) return;

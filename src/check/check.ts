@@ -150,7 +150,7 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
   const head = traceModel({ ...model.booted, profile }, scope, caches);
   const keeping = keepingOf(model, head, traces, asked, options);
   try {
-    const explored = breadthFirst(model, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
+    const explored = breadthFirst(model.collapsed, { ...defaultBounds, ...options.bounds }, options.watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping);
     asked.stop();
     const reached = { ...reachedBy(model), profileFields: { asked: asked.asked(), never: asked.never() } };
     const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));

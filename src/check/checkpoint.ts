@@ -89,7 +89,7 @@ export const writeCheckpoint = (file: string, subject: Subject, model: Model, as
   try {
     writer.json(header, "head");
     writeMachines(writer, derivations);
-    for (const piece of store.pieces()) writer.numbers(piece, "stat");
+    for (const piece of model.collapse.wholes(store.pieces())) writer.numbers(piece, "stat");
     for (const piece of origins.pieces(store.count)) writer.numbers(piece, "orig");
     writer.numbers(arrivals.until(store.count), "time");
     writer.numbers(Int32Array.from(level), "levl");
@@ -166,15 +166,18 @@ const readMachines = (reader: RecordReader, model: Model, machines: number): voi
 };
 
 /** All states of the file, in order; they are made again in a table that is theirs. */
-const readStates = (reader: RecordReader, { words, initial, machineAt }: Model, states: number): StateStore => {
-  const store = new StateStore(words);
+const readStates = (reader: RecordReader, { words, machineAt, collapse, collapsed }: Model, states: number): StateStore => {
+  const store = new StateStore(collapse.numbers);
+  const numbers = new Uint32Array(collapse.numbers);
   for (const row of reader.rows("stat", words)) {
-    if (store.add(new Uint32Array(row.buffer, row.byteOffset, words)) < 0) throw damaged(reader.file, "a state is there twice");
+    const state = new Uint32Array(row.buffer, row.byteOffset, words);
+    // Throws where a state names no machine state.
+    machineAt(state, 0);
+    collapse.collapse(state, 0, numbers);
+    if (store.add(numbers) < 0) throw damaged(reader.file, "a state is there twice");
   }
   if (store.count !== states || states === 0) throw damaged(reader.file, "states are missing");
-  if (!initial.every((word, at) => word === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
-  // Throws where a state names no machine state.
-  for (let index = 0; index < states; index++) machineAt(store.chunkOf(index), store.offsetOf(index));
+  if (!collapsed.initial.every((number, at) => number === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
   return store;
 };
 
@@ -201,11 +204,13 @@ const readIndices = (reader: RecordReader, name: string, states: number): number
 const PROBES = 64;
 const probe = (file: string, model: Model, store: StateStore, origins: Origins): void => {
   const state = new Uint32Array(model.words);
+  const before = new Uint32Array(model.words);
+  const load = (at: number, into: Uint32Array): void => model.collapse.restore(store.chunkOf(at), store.offsetOf(at), into);
   for (let index = store.count - 1; index > 0; index -= Math.max(1, Math.floor(store.count / PROBES))) {
-    state.set(store.chunkOf(index).subarray(store.offsetOf(index), store.offsetOf(index) + model.words));
-    const parent = origins.parent(index);
+    load(index, state);
+    load(origins.parent(index), before);
     let again = false;
-    model.expandPlainly(store.chunkOf(parent), store.offsetOf(parent), (successor, ordinal) => {
+    model.expandPlainly(before, 0, (successor, ordinal) => {
       if (ordinal === origins.ordinal(index)) again = successor.every((word, at) => word === state[at]);
     });
     if (!again) throw new Refusal(checkpointFault(file, "the checkpoint is of another version of the model: an invocation leads elsewhere now", "check the system from the start"));

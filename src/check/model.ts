@@ -14,6 +14,8 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
+import { Collapse, PairMemory } from "./collapse.ts";
+import { collapsedOf } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
@@ -37,6 +39,9 @@ export interface Model extends Explorable {
   readonly machineAt: (states: Uint32Array, at: number) => MachineState;
   /** The state at `at` as the properties see it; valid until the next call into the model. */
   readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** The same model over collapsed states, as `collapse` makes them: faster, and smaller. */
+  readonly collapsed: Explorable;
+  readonly collapse: Collapse;
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
   readonly expandPlainly: Explorable["expand"];
   /** Runs anything on the window; what it emits is executed on the machine. */
@@ -85,15 +90,20 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const viewOf = viewer(booted, kernel, machine);
 
   const word = machineWord(shape);
-  const outcomes = createOutcomes(booted, subjects);
+  if (word !== view.words - 1) impossible("the machine is not the last word of a state");
+  const collapse = new Collapse(view.words, word);
+  const outcomes = createOutcomes(booted, subjects, collapse);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];
+  const lately = new PairMemory();
   /** The machine's number after a list of steps; equal lists are one object. */
   const execute = (before: number, { id, steps }: StepList): number => {
+    const recent = lately.get(before, id);
+    if (recent >= 0) return recent;
     const known = (after[id] ??= new Map());
     let next = known.get(before);
     if (next === undefined) known.set(before, (next = machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps)));
-    return next;
+    return lately.set(before, id, next);
   };
   const scratch = new Uint32Array(view.words);
   const kept = new Uint32Array(view.words);
@@ -118,10 +128,23 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     return violated;
   };
 
+  const judge: Model["judge"] = (states, at) => {
+    const now = machineIds.at(states[at + word]!);
+    if (!coverage.saw(now)) {
+      load(states, at);
+      coverage.see(viewOf(now));
+    }
+    const known = outcomes.ask(judgements, states, at, judged);
+    return plain ? known | judgedPlainly(states, at, now) : known;
+  };
+  const collapsed = collapsedOf({ collapse, initial, outcomes, execute, judge });
+
   return {
     booted,
     machine,
     machineIds,
+    collapsed,
+    collapse,
     packed: view,
     kernel,
     coverage,
@@ -174,14 +197,6 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         load(states, at);
       });
     },
-    judge: (states, at) => {
-      const now = machineIds.at(states[at + word]!);
-      if (!coverage.saw(now)) {
-        load(states, at);
-        coverage.see(viewOf(now));
-      }
-      const known = outcomes.ask(judgements, states, at, judged);
-      return plain ? known | judgedPlainly(states, at, now) : known;
-    },
+    judge,
   };
 };

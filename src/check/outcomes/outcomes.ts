@@ -12,6 +12,7 @@ import { refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import type { Collapse, PartChange } from "../collapse.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
@@ -28,6 +29,8 @@ export interface Outcome {
   readonly words: readonly number[];
   readonly keep: readonly number[];
   readonly bits: readonly number[];
+  /** The same, for collapsed states. */
+  readonly changes: readonly PartChange[];
   readonly given: StepList;
   /** How often this was what an instance came to. */
   times: number;
@@ -62,7 +65,7 @@ export interface Outcomes {
 
 const keyOf = (subject: number, { label }: Invocation, { target, caps, words }: Request): string => `${subject} ${label} ${target} ${caps.join(",")} ${words.join(",")}`;
 
-export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[]): Outcomes => {
+export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[], collapse: Collapse): Outcomes => {
   const recorder = new Recorder<KernelShape>(shape);
   const { window, questions, written } = recorder;
   let emitted: Step[] = [];
@@ -117,16 +120,19 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   };
   const outcomeOf = ({ definition, request }: KnownInstance): Outcome => {
     const refused = refusedBy(kernel, definition, request);
-    if (refused !== undefined) return note(definition, { refused: refused.index, words: [], keep: [], bits: [], given: nothing, times: 0 });
+    if (refused !== undefined) return note(definition, { refused: refused.index, words: [], keep: [], bits: [], changes: [], given: nothing, times: 0 });
     emitted = [];
     definition.effect(kernel, request);
     canonicalise(kernel);
     const words = [...written.keys()].filter((word) => written[word] !== 0);
+    const keep = words.map((word) => ~written[word]!);
+    const bits = words.map((word) => window[word]! & written[word]!);
     return note(definition, {
       refused: -1,
       words,
-      keep: words.map((word) => ~written[word]!),
-      bits: words.map((word) => window[word]! & written[word]!),
+      keep,
+      bits,
+      changes: collapse.changesOf(words, keep, bits),
       given: stepList(emitted),
       times: 0,
     });
