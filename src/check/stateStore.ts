@@ -1,6 +1,7 @@
 /**
  * All states that were met: whole states, kept and compared, never only hashes. States lie in chunks, so growing copies
- * none of them; the table of open addresses keeps each state's hash beside its index, so growing it reads no state.
+ * none of them. An entry of the table of open addresses is one word: a state's index, and above it those bits of its hash
+ * that do not say where the entry belongs; so a state is read only where it is likely to be the one.
  *
  * The hash is a sum over the words, each mixed with its place: who changes a few words of a state can bring its sum up to
  * date with those alone.
@@ -20,19 +21,23 @@ export const sumOf = (states: Uint32Array, at: number, words: number): number =>
   return sum;
 };
 
+/** All bits of the sum, those that name a place in a table below. */
+const spread = (sum: number): number => sum ^ (sum >>> 16);
+
 /** States in a chunk, as a power of two. */
 const CHUNK_BITS = 14;
 const CHUNK = 1 << CHUNK_BITS;
 const FIRST_TABLE = 1 << 13;
 /** The table is doubled when more of it than this is used. */
-const LOAD = 0.6;
+const LOAD = 0.65;
 
 export class StateStore {
   readonly words: number;
   count = 0;
   private readonly chunks: Uint32Array[] = [];
-  /** Pairs: index + 1 of a state, or 0, and its hash. */
-  private table = new Int32Array(2 * FIRST_TABLE);
+  /** Index + 1 of a state in the bits of the mask, and bits of its hash above them; or 0. */
+  private table = new Int32Array(FIRST_TABLE);
+  private mask = FIRST_TABLE - 1;
   private room = Math.floor(FIRST_TABLE * LOAD);
 
   constructor(words: number) {
@@ -51,11 +56,11 @@ export class StateStore {
   /** Index of the state in the first `words` words of `state`; negative (-1 - index) when it was there before. */
   add(state: Uint32Array, sum = sumOf(state, 0, this.words)): number {
     if (this.count >= this.room) this.grow();
-    const { table } = this;
-    const mask = table.length / 2 - 1;
-    let probe = (sum ^ (sum >>> 16)) & mask;
-    for (let entry = table[2 * probe]!; entry !== 0; entry = table[2 * probe]!) {
-      if (table[2 * probe + 1] === sum && this.equal(state, entry - 1)) return -entry;
+    const { table, mask } = this;
+    const hash = spread(sum);
+    let probe = hash & mask;
+    for (let entry = table[probe]!; entry !== 0; entry = table[probe]!) {
+      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, (entry & mask) - 1)) return -(entry & mask);
       probe = (probe + 1) & mask;
     }
     const index = this.count++;
@@ -63,17 +68,19 @@ export class StateStore {
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);
     for (let word = 0; word < this.words; word++) chunk[offset + word] = state[word]!;
-    table[2 * probe] = index + 1;
-    table[2 * probe + 1] = sum;
+    table[probe] = (hash & ~mask) | (index + 1);
     return index;
   }
 
   /** Index of the state, or -1. */
   find(state: Uint32Array, sum: number): number {
-    const { table } = this;
-    const mask = table.length / 2 - 1;
-    for (let probe = (sum ^ (sum >>> 16)) & mask; table[2 * probe] !== 0; probe = (probe + 1) & mask)
-      if (table[2 * probe + 1] === sum && this.equal(state, table[2 * probe]! - 1)) return table[2 * probe]! - 1;
+    const { table, mask } = this;
+    const hash = spread(sum);
+    let probe = hash & mask;
+    for (let entry = table[probe]!; entry !== 0; entry = table[probe]!) {
+      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, (entry & mask) - 1)) return (entry & mask) - 1;
+      probe = (probe + 1) & mask;
+    }
     return -1;
   }
 
@@ -89,19 +96,18 @@ export class StateStore {
     return true;
   }
 
+  /** States are read in order, so this is as fast as keeping their hashes would be. */
   private grow(): void {
-    const old = this.table;
-    const table = new Int32Array(old.length * 2);
-    const mask = table.length / 2 - 1;
-    for (let at = 0; at < old.length; at += 2) {
-      if (old[at] === 0) continue;
-      const sum = old[at + 1]!;
-      let probe = (sum ^ (sum >>> 16)) & mask;
-      while (table[2 * probe] !== 0) probe = (probe + 1) & mask;
-      table[2 * probe] = old[at]!;
-      table[2 * probe + 1] = sum;
+    const table = new Int32Array(this.table.length * 2);
+    const mask = table.length - 1;
+    for (let index = 0; index < this.count; index++) {
+      const hash = spread(sumOf(this.chunkOf(index), this.offsetOf(index), this.words));
+      let probe = hash & mask;
+      while (table[probe] !== 0) probe = (probe + 1) & mask;
+      table[probe] = (hash & ~mask) | (index + 1);
     }
     this.table = table;
-    this.room = Math.floor((table.length / 2) * LOAD);
+    this.mask = mask;
+    this.room = Math.floor(table.length * LOAD);
   }
 }
