@@ -117,6 +117,7 @@ export class Collapse {
   private readonly parts: readonly Part[];
   private readonly memories: readonly PairMemory[];
   private readonly changes = new Map<string, PartChange>();
+  private readonly byNumber: PartChange[] = [];
   private readonly scratch = new Uint32Array(2 * PART_WORDS);
 
   /** The words from `parted` on are numbers already, and stay as they are. */
@@ -157,20 +158,23 @@ export class Collapse {
       const change = { part, words: within.map((index) => words[index]! - first), keep: within.map((index) => keep[index]!), bits: within.map((index) => bits[index]!) };
       const key = `${part} ${change.words.join(" ")} ${change.keep.join(" ")} ${change.bits.join(" ")}`;
       let known = this.changes.get(key);
-      if (known === undefined) this.changes.set(key, (known = { id: this.changes.size, ...change }));
+      if (known === undefined) {
+        this.changes.set(key, (known = { id: this.changes.size, ...change }));
+        this.byNumber.push(known);
+      }
       return [known];
     });
   }
-  /** The number of a part after a change. */
-  after(number: number, change: PartChange): number {
-    const known = this.memories[change.part]!.get(number, change.id);
-    return known >= 0 ? known : this.learnt(number, change);
+  /** The number of a part after a change, which is given by its number. */
+  after(part: number, number: number, change: number): number {
+    const known = this.memories[part]!.get(number, change);
+    return known >= 0 ? known : this.learnt(part, number, change);
   }
-  private learnt(number: number, change: PartChange): number {
+  private learnt(part: number, number: number, change: number): number {
     const { scratch } = this;
-    const part = this.parts[change.part]!;
-    part.restore(number, scratch, 0);
-    for (const [index, word] of change.words.entries()) scratch[word] = (scratch[word]! & change.keep[index]!) | change.bits[index]!;
-    return this.memories[change.part]!.set(number, change.id, part.numberOf(scratch, 0));
+    const { words, keep, bits } = this.byNumber[change]!;
+    this.parts[part]!.restore(number, scratch, 0);
+    for (const [index, word] of words.entries()) scratch[word] = (scratch[word]! & keep[index]!) | bits[index]!;
+    return this.memories[part]!.set(number, change, this.parts[part]!.numberOf(scratch, 0));
   }
 }

@@ -1,7 +1,8 @@
 /** The model over collapsed states (collapse.ts): what breadth-first search goes through. */
 import type { Explorable } from "./breadth.ts";
 import type { Collapse } from "./collapse.ts";
-import type { Outcomes, StepList } from "./outcomes/outcomes.ts";
+import type { Outcomes } from "./outcomes/outcomes.ts";
+import { HEAD } from "./outcomes/performed.ts";
 import { mixed } from "./stateStore.ts";
 
 /** What it takes of the model; states here are whole ones. */
@@ -9,8 +10,8 @@ interface Whole {
   readonly collapse: Collapse;
   readonly initial: Uint32Array;
   readonly outcomes: Outcomes;
-  /** The machine's number after a list of steps. */
-  readonly execute: (before: number, given: StepList) => number;
+  /** The machine's number after a numbered list of steps. */
+  readonly execute: (before: number, given: number) => number;
   readonly judge: Explorable["judge"];
 }
 
@@ -45,28 +46,31 @@ export const collapsedOf = ({ collapse, initial, outcomes, execute, judge }: Who
     expand: (states, at, visit) => {
       const all = load(states, at);
       const before = own[machine]!;
-      outcomes.forEach(whole, 0, ({ changes, given }, ordinal) => {
-        let sum = all;
-        let stays = true;
-        for (let index = 0; index < changes.length; index++) {
-          const change = changes[index]!;
-          const { part } = change;
-          const next = collapse.after(own[part]!, change);
-          if (next === own[part]) continue;
-          stays = false;
-          successor[part] = next;
-          sum = (sum - shares[part]! + mixed(part, next)) | 0;
+      outcomes.forEachNumbered(whole, 0, (performed, from, to, first) => {
+        for (let begin = from; begin < to; ) {
+          const steps = performed[begin + 2]!;
+          const end = begin + HEAD + 2 * performed[begin + 3]!;
+          let sum = all;
+          let stays = true;
+          for (let change = begin + HEAD; change < end; change += 2) {
+            const part = performed[change]!;
+            const next = collapse.after(part, own[part]!, performed[change + 1]!);
+            if (next === own[part]) continue;
+            stays = false;
+            successor[part] = next;
+            sum = (sum - shares[part]! + mixed(part, next)) | 0;
+          }
+          const next = steps === 0 ? before : execute(before, performed[begin + 1]!);
+          if (next !== before) {
+            stays = false;
+            successor[machine] = next;
+            sum = (sum - shares[machine]! + mixed(machine, next)) | 0;
+          }
+          visit(successor, first + performed[begin]!, steps, sum, stays);
+          for (let change = begin + HEAD; change < end; change += 2) successor[performed[change]!] = own[performed[change]!]!;
+          successor[machine] = before;
+          begin = end;
         }
-        const steps = given.steps.length;
-        const next = steps === 0 ? before : execute(before, given);
-        if (next !== before) {
-          stays = false;
-          successor[machine] = next;
-          sum = (sum - shares[machine]! + mixed(machine, next)) | 0;
-        }
-        visit(successor, ordinal, steps, sum, stays);
-        for (let index = 0; index < changes.length; index++) successor[changes[index]!.part] = own[changes[index]!.part]!;
-        successor[machine] = before;
       });
     },
     judge: (states, at) => {

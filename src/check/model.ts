@@ -19,7 +19,7 @@ import { collapsedOf } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
-import { createOutcomes, type StepList } from "./outcomes/outcomes.ts";
+import { createOutcomes } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -97,9 +97,10 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const after: Map<number, number>[] = [];
   const lately = new PairMemory();
   /** The machine's number after a list of steps; equal lists are one object. */
-  const execute = (before: number, { id, steps }: StepList): number => {
+  const execute = (before: number, id: number): number => {
     const recent = lately.get(before, id);
     if (recent >= 0) return recent;
+    const { steps } = outcomes.given(id);
     const known = (after[id] ??= new Map());
     let next = known.get(before);
     if (next === undefined) known.set(before, (next = machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps)));
@@ -177,7 +178,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         }
         if (given.steps.length === 0) visit(scratch, ordinal, 0, changed);
         else {
-          const next = execute(before, given);
+          const next = execute(before, given.id);
           scratch[word] = next;
           visit(scratch, ordinal, given.steps.length, (changed - mixed(word, before) + mixed(word, next)) | 0);
           scratch[word] = before;

@@ -54,7 +54,7 @@ describe("a collapsed state", () => {
         const changes = collapse.changesOf(words, keep, bits);
         for (let round = 0; round < 2; round++) {
           const after = Uint32Array.from(numbers);
-          for (const part of changes) after[part.part] = collapse.after(numbers[part.part]!, part);
+          for (const { part, id } of changes) after[part] = collapse.after(part, numbers[part]!, id);
           collapse.restore(after, 0, again);
           expect(again).toEqual(changed);
         }
