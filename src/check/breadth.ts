@@ -2,9 +2,10 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
+import { Batch } from "./batch.ts";
 import { Arrivals, Origins } from "./origins.ts";
 import { PropertyFailed } from "./properties.ts";
-import { StateStore } from "./stateStore.ts";
+import { StateStore, sumOf } from "./stateStore.ts";
 
 /** What a strategy needs of a model. States are windows of `words` 32-bit words. */
 export interface Explorable {
@@ -108,6 +109,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   let level = [...(from?.level ?? [0])];
   let next = [...(from?.next ?? [])];
   let position = 0;
+  const batch = new Batch(model.words);
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
@@ -146,19 +148,26 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       }
       const index = level[position]!;
       const spent = origins.steps(index);
+      batch.count = 0;
+      let met = 0;
       model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum, stays) => {
-        edges += 1;
-        arrival += 1;
-        // It was found before this level, so nothing new is learnt of it.
-        if (stays === true) return;
-        const at = store.add(successor, sum);
+        met += 1;
+        // What stays was found before this level, so nothing new is learnt of it.
+        if (stays !== true) batch.add(successor, sum ?? sumOf(successor, 0, model.words), ordinal, steps, met);
+      });
+      store.touch(batch.sums, batch.count);
+      const { states, sums, ordinals, steps, places } = batch;
+      for (let of = 0; of < batch.count; of++) {
+        const at = store.add(states, sums[of], of * model.words);
         if (at >= 0) next.push(at);
-        else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps) return;
+        else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps[of]!) continue;
         else improved = true;
         const found = at >= 0 ? at : -1 - at;
-        origins.set(found, index, ordinal, spent + steps);
-        arrivals.set(found, arrival);
-      });
+        origins.set(found, index, ordinals[of]!, spent + steps[of]!);
+        arrivals.set(found, arrival + places[of]!);
+      }
+      edges += met;
+      arrival += met;
       expanded += 1;
       position += 1;
       if (store.count >= bounds.states) return stop("states");

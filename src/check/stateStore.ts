@@ -34,6 +34,7 @@ const LOAD = 0.65;
 export class StateStore {
   readonly words: number;
   count = 0;
+  touched = 0;
   private readonly chunks: Uint32Array[] = [];
   /** Index + 1 of a state in the bits of the mask, and bits of its hash above them; or 0. */
   private table = new Int32Array(FIRST_TABLE);
@@ -53,23 +54,36 @@ export class StateStore {
     return (index & (CHUNK - 1)) * this.words;
   }
 
-  /** Index of the state in the first `words` words of `state`; negative (-1 - index) when it was there before. */
-  add(state: Uint32Array, sum = sumOf(state, 0, this.words)): number {
+  /** Index of the state at `at` in `state`; negative (-1 - index) when it was there before. */
+  add(state: Uint32Array, sum = sumOf(state, 0, this.words), at = 0): number {
     if (this.count >= this.room) this.grow();
     const { table, mask } = this;
     const hash = spread(sum);
     let probe = hash & mask;
     for (let entry = table[probe]!; entry !== 0; entry = table[probe]!) {
-      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, (entry & mask) - 1)) return -(entry & mask);
+      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, at, (entry & mask) - 1)) return -(entry & mask);
       probe = (probe + 1) & mask;
     }
     const index = this.count++;
     if ((index & (CHUNK - 1)) === 0) this.chunks.push(new Uint32Array(CHUNK * this.words));
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);
-    for (let word = 0; word < this.words; word++) chunk[offset + word] = state[word]!;
+    for (let word = 0; word < this.words; word++) chunk[offset + word] = state[at + word]!;
     table[probe] = (hash & ~mask) | (index + 1);
     return index;
+  }
+
+  /** Reads where states with these hashes would be found, so that whoever adds them soon need not wait. */
+  touch(sums: Int32Array, count: number): void {
+    const { table, mask } = this;
+    let seen = 0;
+    for (let index = 0; index < count; index++) seen ^= table[spread(sums[index]!) & mask]!;
+    for (let index = 0; index < count; index++) {
+      const found = (table[spread(sums[index]!) & mask]! & mask) - 1;
+      if (found >= 0) seen ^= this.chunkOf(found)[this.offsetOf(found)]!;
+    }
+    // Reads that nothing came of would not be made.
+    this.touched = seen;
   }
 
   /** Index of the state, or -1. */
@@ -78,7 +92,7 @@ export class StateStore {
     const hash = spread(sum);
     let probe = hash & mask;
     for (let entry = table[probe]!; entry !== 0; entry = table[probe]!) {
-      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, (entry & mask) - 1)) return (entry & mask) - 1;
+      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, 0, (entry & mask) - 1)) return (entry & mask) - 1;
       probe = (probe + 1) & mask;
     }
     return -1;
@@ -89,10 +103,10 @@ export class StateStore {
     for (const [index, chunk] of this.chunks.entries()) yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
   }
 
-  private equal(state: Uint32Array, index: number): boolean {
+  private equal(state: Uint32Array, at: number, index: number): boolean {
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);
-    for (let word = 0; word < this.words; word++) if (state[word] !== chunk[offset + word]) return false;
+    for (let word = 0; word < this.words; word++) if (state[at + word] !== chunk[offset + word]) return false;
     return true;
   }
 
