@@ -37,12 +37,12 @@ export const collapsedOf = ({ collapse, initial, outcomes, execute, judge }: Who
     }
     return sum;
   };
-  const first = new Uint32Array(numbers);
-  collapse.collapse(initial, 0, first);
+  const initially = new Uint32Array(numbers);
+  collapse.collapse(initial, 0, initially);
 
   return {
     words: numbers,
-    initial: first,
+    initial: initially,
     expand: (states, at, visit) => {
       const all = load(states, at);
       const before = own[machine]!;

@@ -34,6 +34,7 @@ const LOAD = 0.65;
 export class StateStore {
   readonly words: number;
   count = 0;
+  /** Of no meaning: it keeps the reads of `touch` from being left out. */
   touched = 0;
   private readonly chunks: Uint32Array[] = [];
   /** Index + 1 of a state in the bits of the mask, and bits of its hash above them; or 0. */
@@ -82,7 +83,6 @@ export class StateStore {
       const found = (table[spread(sums[index]!) & mask]! & mask) - 1;
       if (found >= 0) seen ^= this.chunkOf(found)[this.offsetOf(found)]!;
     }
-    // Reads that nothing came of would not be made.
     this.touched = seen;
   }
 
