@@ -50,6 +50,10 @@ export interface Exploration extends Progress {
   readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
   readonly found: readonly Found[];
 }
+/** A search that kept every state that it met. */
+export interface KeptExploration extends Exploration {
+  readonly store: StateStore;
+}
 
 /** How many paths to each property are wanted, when more than one, and what tells two of them apart. */
 export interface Wanted {
@@ -101,7 +105,7 @@ const WATCH_EVERY = 2048;
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
  * violating states, until every property that is violated has as many.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): Exploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): KeptExploration => {
   const started = performance.now();
   const from = keeping?.from;
   const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
@@ -113,10 +117,10 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
-  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
+  const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
   const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), next, firstNew, arrival, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
-  const stop = (reason: Exploration["end"]): Exploration => {
+  const stop = (reason: Exploration["end"]): KeptExploration => {
     keep();
     collected.take(model, store, origins, next, late);
     return end(reason);

@@ -46,6 +46,10 @@ class Part {
     for (let word = 0; word < size; word++) into[at + word] = values[from + word]!;
   }
 
+  wordOf(number: number, word: number): number {
+    return this.values[number * this.size + word]!;
+  }
+
   private equal(words: Uint32Array, at: number, number: number): boolean {
     const { values, size } = this;
     const from = number * size;
@@ -139,6 +143,16 @@ export class Collapse {
     const { parts, numbers } = this;
     for (let part = 0; part < parts.length; part++) parts[part]!.restore(collapsed[at + part]!, into, to + parts[part]!.first);
     for (let number = parts.length; number < numbers; number++) into[to + this.words - numbers + number] = collapsed[at + number]!;
+  }
+  /** Which number of a collapsed state has a word in it. */
+  placeOf(word: number): number {
+    const part = this.parts.findIndex(({ first, size }) => word >= first && word < first + size);
+    return part < 0 ? this.numbers - this.words + word : part;
+  }
+  /** What a word is where the number at its place is this one. */
+  valueOf(word: number, number: number): number {
+    const part = this.parts[this.placeOf(word)];
+    return part === undefined ? number : part.wordOf(number, word - part.first);
   }
   /** Collapsed states in pieces, as whole ones. */
   *wholes(pieces: Iterable<Uint32Array>): Generator<Uint32Array> {

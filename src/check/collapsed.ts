@@ -15,6 +15,29 @@ interface Whole {
   readonly judge: Explorable["judge"];
 }
 
+/** Over collapsed states, by a model over whole ones: for a model that does not change states part by part. */
+export const collapsedPlainly = (collapse: Collapse, { initial, expand, judge }: Pick<Explorable, "initial" | "expand" | "judge">): Explorable => {
+  const whole = new Uint32Array(collapse.words);
+  const successor = new Uint32Array(collapse.numbers);
+  const initially = new Uint32Array(collapse.numbers);
+  collapse.collapse(initial, 0, initially);
+  return {
+    words: collapse.numbers,
+    initial: initially,
+    expand: (states, at, visit) => {
+      collapse.restore(states, at, whole);
+      expand(whole, 0, (state, ordinal, steps) => {
+        collapse.collapse(state, 0, successor);
+        visit(successor, ordinal, steps);
+      });
+    },
+    judge: (states, at) => {
+      collapse.restore(states, at, whole);
+      return judge(whole, 0);
+    },
+  };
+};
+
 /** The last number of a state is the machine's, as it is the last word of a whole one. */
 export const collapsedOf = ({ collapse, initial, outcomes, execute, judge }: Whole): Explorable => {
   const { numbers, words } = collapse;

@@ -4,8 +4,9 @@
  * same, because the machine closes its may-cache set then (design D5, D6).
  */
 import { impossible } from "../base/diagnostic.ts";
-import { type Packed, packed, placesOf } from "../base/state.ts";
+import { NONE, type Packed, packed, placesOf } from "../base/state.ts";
 import type { Step } from "../base/step.ts";
+import { CNODE } from "../kernel/capability.ts";
 import { canonicalise } from "../kernel/canonical.ts";
 import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
@@ -15,11 +16,16 @@ import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
 import { Collapse, PairMemory } from "./collapse.ts";
-import { collapsedOf } from "./collapsed.ts";
+import { collapsedOf, collapsedPlainly } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
-import { createOutcomes } from "./outcomes/outcomes.ts";
+import type { Group } from "./symmetry/group.ts";
+import { lifted, type Performed } from "./symmetry/lift.ts";
+import { Orbits } from "./symmetry/orbits.ts";
+import { Representatives } from "./symmetry/representatives.ts";
+import type { Outcome } from "./outcomes/known.ts";
+import { createOutcomes, type Learnt } from "./outcomes/outcomes.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -33,6 +39,8 @@ export interface Model extends Explorable {
   /** The kernel over the packed window; what it emits goes to the step list of the running expansion. */
   readonly kernel: Kernel;
   readonly coverage: Coverage;
+  /** What expanding and judging asked of states and did to them. */
+  readonly learnt: Learnt;
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -42,6 +50,8 @@ export interface Model extends Explorable {
   /** The same model over collapsed states, as `collapse` makes them: faster, and smaller. */
   readonly collapsed: Explorable;
   readonly collapse: Collapse;
+  /** Where states stand for others: the renamings, how many a state stands for, and how a path through them is made for real. */
+  readonly symmetry?: { readonly group: Group; readonly size: (states: Uint32Array, at: number) => number; readonly lift: (ordinals: readonly number[]) => Performed[] };
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
   readonly expandPlainly: Explorable["expand"];
   /** Runs anything on the window; what it emits is executed on the machine. */
@@ -51,10 +61,10 @@ export interface Model extends Explorable {
 }
 
 /** Which word of a packed state is the machine's number. */
-const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
+export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, group?: Group): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
@@ -62,7 +72,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
-  const subjects = plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const subjects = plan.slice?.subjects ?? plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
@@ -92,19 +102,62 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const word = machineWord(shape);
   if (word !== view.words - 1) impossible("the machine is not the last word of a state");
   const collapse = new Collapse(view.words, word);
-  const outcomes = createOutcomes(booted, subjects, collapse);
+  const symmetric = group === undefined ? undefined : { group, orbits: new Orbits(group, first), machineWord: word };
+  const outcomes = createOutcomes(booted, subjects, collapse, symmetric);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];
   const lately = new PairMemory();
+  const executed = (before: number, steps: readonly Step[]): number => machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps);
   /** The machine's number after a list of steps; equal lists are one object. */
   const execute = (before: number, id: number): number => {
     const recent = lately.get(before, id);
     if (recent >= 0) return recent;
-    const { steps } = outcomes.given(id);
+    const { steps, images } = outcomes.given(id);
     const known = (after[id] ??= new Map());
     let next = known.get(before);
-    if (next === undefined) known.set(before, (next = machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps)));
+    if (next === undefined) {
+      known.set(before, (next = executed(before, steps)));
+      if (symmetric !== undefined) symmetric.orbits.meet(images.map((given, renaming) => executed(symmetric.orbits.image(before, renaming), given)));
+    }
     return lately.set(before, id, next);
+  };
+  const representatives = symmetric === undefined ? undefined : new Representatives(symmetric.group, symmetric.orbits, view.words, word, machine, machineIds);
+  /** The representative of what an outcome leads to from the state that `all` began with; valid until `all.done`. */
+  const represented = (all: Representatives, before: number, { words, keep, bits, given }: Outcome): Uint32Array => all.of(words, keep, bits, given.idle ? before : execute(before, given.id));
+  const expandAlike = (all: Representatives, states: Uint32Array, at: number, visit: Parameters<Explorable["expand"]>[2]): void => {
+    const before = states[at + word]!;
+    all.begin(states, at);
+    outcomes.forEach(states, at, (outcome, ordinal) => {
+      visit(represented(all, before, outcome), ordinal, outcome.given.steps.length, all.sum);
+      all.done();
+    });
+  };
+  const lift = (among: Group, all: Representatives, ordinals: readonly number[]): Performed[] => {
+    const state = initial.slice();
+    return lifted(among, ordinals, (ordinal) => {
+      const { outcome, ...performed } = outcomes.instance(state, 0, ordinal);
+      load(state, 0);
+      const cnodes = new Map(
+        [performed.request.target, ...performed.request.caps].map((slot) => {
+          const { kind, object } = view.tables.slot.at(slot);
+          return [slot, kind === CNODE ? object : NONE];
+        }),
+      );
+      all.begin(state, 0);
+      state.set(represented(all, state[word]!, outcome));
+      all.done();
+      return { ...performed, cnodeOf: (slot) => cnodes.get(slot)!, used: all.used };
+    });
+  };
+  const see = (states: Uint32Array, at: number, now: MachineState): void => {
+    load(states, at);
+    coverage.see(viewOf(now));
+    // What an image shows is reached, too.
+    for (const [number, renaming] of (symmetric?.group.renamings ?? []).entries()) {
+      renaming.state(states, at, view.window);
+      row.id = symmetric!.orbits.image(states[at + word]!, number);
+      coverage.see(viewOf(machineInWindow()));
+    }
   };
   const scratch = new Uint32Array(view.words);
   const kept = new Uint32Array(view.words);
@@ -131,14 +184,14 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
 
   const judge: Model["judge"] = (states, at) => {
     const now = machineIds.at(states[at + word]!);
-    if (!coverage.saw(now)) {
-      load(states, at);
-      coverage.see(viewOf(now));
-    }
+    if (!coverage.saw(now)) see(states, at, now);
     const known = outcomes.ask(judgements, states, at, judged);
     return plain ? known | judgedPlainly(states, at, now) : known;
   };
-  const collapsed = collapsedOf({ collapse, initial, outcomes, execute, judge });
+  const collapsed =
+    representatives === undefined
+      ? collapsedOf({ collapse, initial, outcomes, execute, judge })
+      : collapsedPlainly(collapse, { initial, expand: (states, at, visit) => expandAlike(representatives, states, at, visit), judge });
 
   return {
     booted,
@@ -149,6 +202,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     packed: view,
     kernel,
     coverage,
+    learnt: outcomes.learnt,
     properties,
     subjects,
     words: view.words,
@@ -163,7 +217,9 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
       load(states, at);
       return viewOf(machineInWindow());
     },
+    ...(symmetric === undefined || representatives === undefined ? {} : { symmetry: { group: symmetric.group, size: (states, at) => representatives.size(states, at), lift: (ordinals) => lift(symmetric.group, representatives, ordinals) } }),
     expand: (states, at, visit) => {
+      if (representatives !== undefined) return expandAlike(representatives, states, at, visit);
       const before = states[at + word]!;
       for (let index = 0; index < view.words; index++) scratch[index] = states[at + index]!;
       const sum = sumOf(scratch, 0, view.words);

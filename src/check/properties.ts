@@ -43,6 +43,8 @@ export interface View {
   readonly standing: (address: bigint) => number;
   /** Where the answers of `may` and `standing` may change: first addresses of pages, ascending. */
   readonly borders: readonly bigint[];
+  /** Indices of streams that are not judged here, and not in `reach` and `cold`: another slice answers for them. */
+  readonly foreign: ReadonlySet<number>;
   readonly reaches: (path: LayoutDmaPath) => boolean;
 }
 
@@ -229,6 +231,7 @@ const refinement: Builtin = {
   violation: (view) => {
     const { plan } = view.kernel;
     for (const [sid, { smmu, sid: number }] of plan.sids.entries()) {
+      if (view.foreign.has(sid)) continue;
       const stream = view.cold.streams.find((candidate) => candidate.smmu === smmu && candidate.sid === number);
       const bits = walked(stream);
       const belief = believed(view.kernel, sid);
@@ -274,17 +277,21 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((m
     const cnode = kernel.plan.cnodes.findIndex(({ address: at }) => at === kernel.plan.pages[page]!.pa);
     return cnode >= 0 && (slot.any({ kind: CNODE, object: cnode }) || slot.any({ kind: CNODE_ZOMBIE, object: cnode })) ? CNODE : NULL;
   };
+  const foreign = new Set(kernel.plan.slice?.foreign);
+  const isForeign = (smmu: number, id: number): boolean => kernel.plan.sids.some((match, sid) => foreign.has(sid) && match.smmu === smmu && (match.sid & ~match.mask) === (id & ~match.mask));
+  const judged = (reach: Reach): Reach => (foreign.size === 0 ? reach : { ...reach, streams: reach.streams.filter(({ smmu, sid }) => !isForeign(smmu, sid)) });
   return (machine) => {
-    const reach = machineRun.reach(machine);
+    const reach = judged(machineRun.reach(machine));
     return {
       booted,
       kernel,
       machine,
       reach,
-      cold: machineRun.coldReach(machine),
+      cold: judged(machineRun.coldReach(machine)),
       may,
       standing,
       borders,
+      foreign,
       reaches: ({ sid, iova, pa, access }) => {
         const { smmu, sid: number } = booted.layout.sids[sid]!;
         const stream = reach.streams.find((candidate) => candidate.smmu === smmu && candidate.sid === number);

@@ -19,6 +19,7 @@ import { canonicalJson, sha256 } from "./canonical.ts";
 import type { Machine, MachineState } from "./machine.ts";
 import type { Model } from "./model.ts";
 import type { Violation } from "./properties.ts";
+import type { Performed } from "./symmetry/lift.ts";
 
 export const TRACE_FORMAT = "cofferdam-trace";
 export const TRACE_VERSION = 1;
@@ -160,13 +161,6 @@ export const finalHash = (state: Plain<KernelShape>, run: Pick<Machine, "content
   return sha256(canonicalJson({ tables, ...run.contents(machine) }));
 };
 
-/** One invocation of a path. */
-interface Performed {
-  readonly subject: number;
-  readonly definition: Invocation;
-  readonly request: Request;
-}
-
 /** The instance with this ordinal in the state that is in the model's window. */
 const instanceAt = (model: Model, ordinal: number): Performed => {
   let at = -1;
@@ -187,12 +181,17 @@ interface Told extends Pick<TraceStep, "actor" | "op" | "args"> {
 export type Act = (machine: MachineState) => Told;
 
 /** The acts of a path that names instances by their ordinals. */
-const actsOf = (model: Model, ordinals: readonly number[]): Act[] =>
-  ordinals.map((ordinal) => (machine) => {
-    const { plan } = model.booted;
-    const { subject, definition, request } = instanceAt(model, ordinal);
-    return { actor: plan.subjects[subject]!.name, op: definition.label, args: argumentsOf(plan, definition, request), given: model.run(definition, request, machine) };
-  });
+const actsOf = (model: Model, ordinals: readonly number[]): Act[] => {
+  const act =
+    (performed: () => Performed): Act =>
+    (machine) => {
+      const { plan } = model.booted;
+      const { subject, definition, request } = performed();
+      return { actor: plan.subjects[subject]!.name, op: definition.label, args: argumentsOf(plan, definition, request), given: model.run(definition, request, machine) };
+    };
+  if (model.symmetry !== undefined) return model.symmetry.lift(ordinals).map((performed) => act(() => performed));
+  return ordinals.map((ordinal) => act(() => instanceAt(model, ordinal)));
+};
 
 /** The messages of a path that names instances by their ordinals: actor, label and arguments of each step. */
 export const messagesOf = (model: Model, ordinals: readonly number[]): Pick<TraceStep, "actor" | "op" | "args">[] => {

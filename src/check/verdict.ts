@@ -38,6 +38,16 @@ export interface Sampled {
   readonly failed?: { readonly drawn: number; readonly replay: string };
 }
 
+/** A part of the system that was explored while the rest of it did nothing. */
+export interface VerdictSlice {
+  readonly components: readonly string[];
+  readonly states: number;
+  readonly transitions: number;
+  readonly depth: number;
+  /** As that of the verdict; `depth`: it was left where another one ended. */
+  readonly end: string;
+}
+
 export interface Verdict {
   readonly format: "cofferdam-verdict";
   readonly version: 1;
@@ -57,6 +67,12 @@ export interface Verdict {
   readonly transitions: number;
   /** Invocations on the longest shortest path. */
   readonly depth: number;
+  /** Present where there is more than one: then `states` and `transitions` are their sums, and `depth` the greatest. */
+  readonly slices?: readonly VerdictSlice[];
+  /** A bound came before it was certified that no slice influences another: what is said of one slice is said of it alone. */
+  readonly uncertified?: true;
+  /** Why components that share nothing in the first state were explored together. */
+  readonly unsliced?: readonly string[];
   /** Present where random walks were made: what was not on one of them was not looked at. */
   readonly sampled?: Sampled;
   readonly adversaries: readonly string[];
@@ -74,6 +90,11 @@ export interface Verdict {
   readonly intendedPaths: { readonly judged: number; readonly ofTrusted: number; readonly unreached: readonly string[] };
   /** What exploration took for alike. */
   readonly reductions: readonly { readonly name: string; readonly says: string }[];
+  /**
+   * Present where things were taken for alike: in how many ways they can be exchanged, and how many states those that were
+   * met stand for. `notAlike`: what else was tried and why it was given up.
+   */
+  readonly symmetry?: { readonly renamings: number; readonly states: number; readonly notAlike?: readonly string[] };
   readonly assumptions: readonly string[];
   /** Fields of the profile by whether a decision that reads the field was reached: the others could be anything. */
   readonly profileFields?: { readonly asked: readonly string[]; readonly never: readonly string[] };

@@ -67,7 +67,7 @@ const checkFlags = {
   seed: Flag.Int("seed").pipe(Flag.withDescription("random: the same seed gives the same walks (1)"), Flag.optional),
   whole: flag("whole", "random: walk the whole layout instead of the scaled one"),
   replay: Flag.String("replay").pipe(Flag.withDescription("random: one walk again, by the string that a failure prints"), Flag.optional),
-  unreduced: Flag.Literals("unreduced", reductionNames).pipe(Flag.withDescription("leave out a reduction: slots or watermarks; may be given twice"), Flag.atLeast(0)),
+  unreduced: Flag.Literals("unreduced", reductionNames).pipe(Flag.withDescription("leave out a reduction: slots, watermarks or slices; may be given several times"), Flag.atLeast(0)),
   workers: Flag.Int("workers").pipe(Flag.withDescription("threads that explore; the verdict is the same for any number"), Flag.withDefault(1)),
   checkpoint: Flag.String("checkpoint").pipe(Flag.withDescription("file to keep the run in, at intervals and when it stops early"), Flag.optional),
   checkpointSeconds: Flag.Int("checkpoint-seconds").pipe(Flag.withDescription("how long between checkpoints"), Flag.withDefault(60)),

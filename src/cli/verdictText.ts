@@ -1,7 +1,7 @@
 /** A verdict in words, for someone who sees one for the first time. */
 import type { TraceStep } from "../check/trace.ts";
 import { summaryOf } from "../check/summary.ts";
-import { scopeInWords, type Verdict, type VerdictViolation } from "../check/verdict.ts";
+import { scopeInWords, type Verdict, type VerdictSlice, type VerdictViolation } from "../check/verdict.ts";
 
 const count = (number: number): string => number.toLocaleString("en-US");
 const wrap = (items: readonly string[]): string => (items.length === 0 ? "none" : items.join(", "));
@@ -64,10 +64,27 @@ const sampledText = ({ states, transitions, depth, sampled }: Verdict): string[]
 const scopeText = ({ scope, sampled }: Verdict): string =>
   sampled?.whole === true ? `Scope: the whole layout, unscaled; IOVAs are those mapped at boot and ${scope.addresses} more, and a CNode that is made has ${scope.slots} slot(s).` : `Scope: ${scopeInWords(scope)}. Larger scopes are not covered.`;
 
-const explored = (verdict: Verdict): string =>
-  verdict.end === "exhausted"
-    ? `Exhausted: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, no state further than ${verdict.depth} invocations away.`
-    : `Explored: ${count(verdict.states)} states, ${count(verdict.transitions)} transitions, to depth ${verdict.depth} (${verdict.end}).`;
+const explored = (verdict: Verdict): string => {
+  const { slices } = verdict;
+  const counted = `${count(verdict.states)} states, ${count(verdict.transitions)} transitions${slices === undefined ? "" : ` in ${slices.length} slices`}`;
+  if (verdict.end === "exhausted") return `Exhausted: ${counted}, no state${slices === undefined ? "" : " of a slice"} further than ${verdict.depth} invocations away.`;
+  return `Explored: ${counted}, to depth ${verdict.depth} (${verdict.end}).`;
+};
+
+/** What was explored apart, or why it was not. */
+const slicesText = ({ slices, end, uncertified, unsliced = [] }: Verdict): string[] => {
+  const why = unsliced.map((reason) => `Not explored apart: ${reason}.`);
+  if (slices === undefined) return why;
+  const apart = `Explored apart: ${slices.map(({ components, states }) => `${components.join(" with ")} (${count(states)} states)`).join(", ")}.`;
+  return [apart, certificateText(slices, end, uncertified), ...why];
+};
+const certificateText = (slices: readonly VerdictSlice[], end: string, uncertified = false): string => {
+  if (uncertified) return "A bound came before it was certified that none influences another: what takes several of them was not looked for.";
+  const shown = "What each run read and wrote shows that none influences another";
+  if (end !== "exhausted") return `${shown}, as far as they went.`;
+  const together = slices.reduce((product, { states }) => product * BigInt(states), 1n);
+  return `${shown}, so together they have ${slices.map(({ states }) => count(states)).join(" x ")} = ${together.toLocaleString("en-US")} states.`;
+};
 
 const pathsText = ({ intendedPaths: { judged, ofTrusted, unreached } }: Verdict): string => {
   const never = unreached.length === 0 ? "" : ` (never: ${wrap(unreached)})`;
@@ -97,7 +114,7 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     headline(verdict),
     "",
     ...verdict.violations.flatMap((violation, index, every) => [...violationText(violation, index, every), ""]),
-    ...(verdict.sampled === undefined ? [explored(verdict)] : sampledText(verdict)),
+    ...(verdict.sampled === undefined ? [explored(verdict), ...slicesText(verdict)] : sampledText(verdict)),
     scopeText(verdict),
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),

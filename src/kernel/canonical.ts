@@ -15,7 +15,9 @@ import { isReduced } from "./reductions.ts";
 export const canonicalise = (kernel: Kernel): void => {
   if (!isReduced(kernel.plan, "watermarks")) return;
   const { slot } = kernel.tables;
-  for (const row of slot.having({ kind: UNTYPED })) {
+  // In a slice only what its own untypeds are is asked for, so that it depends on no other slice.
+  const rows = kernel.plan.slice?.untypeds.flatMap((object) => slot.having({ kind: UNTYPED, object })) ?? slot.having({ kind: UNTYPED });
+  for (const row of rows) {
     const untyped = slot.at(row);
     if (untyped.watermark !== 0 && !hasChildren(kernel, row)) untyped.watermark = 0;
   }

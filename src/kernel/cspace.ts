@@ -8,7 +8,7 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { ASID_POOL, CB, clearSlot, CNODE, copyCapability, ENDPOINT, namesObject, NOTIFICATION, SID, UNTYPED } from "./capability.ts";
+import { ASID_POOL, CB, clearSlot, CNODE, CNODE_ZOMBIE, copyCapability, ENDPOINT, namesObject, NOTIFICATION, SID, THREAD, THREAD_ZOMBIE, UNTYPED } from "./capability.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Plan, PlanUntyped } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
@@ -70,15 +70,25 @@ export const hasChildren = (kernel: Kernel, row: number): boolean => kernel.tabl
 export const isDescendant = (kernel: Kernel, row: number, ancestor: number): boolean =>
   kernel.tables.slot.walk(kernel.tables.slot.at(row).parent, (slot, at) => (at === ancestor ? NONE : slot.parent)) === ancestor;
 
-/** Rows below `ancestor` in the derivation tree, ascending. */
-export const descendants = (kernel: Kernel, ancestor: number): readonly number[] => {
-  const found: number[] = [];
-  for (let level: readonly number[] = [ancestor]; level.length > 0; ) {
-    level = level.flatMap((row) => kernel.tables.slot.having({ parent: row }));
-    found.push(...level);
-  }
-  return found.toSorted((a, b) => a - b);
+/**
+ * Children in the order in which Revoke takes them. seL4 takes the youngest first, and the age of siblings is not kept
+ * here: objects with slots come last, since they alone can take siblings with them, then what the capability names decides.
+ * A slot's place does not, unless two say the same.
+ */
+const children = (kernel: Kernel, row: number): readonly number[] => {
+  const { slot } = kernel.tables;
+  return slot
+    .having({ parent: row })
+    .map((child) => ({ child, kind: slot.at(child).kind, object: slot.at(child).object }))
+    .toSorted((a, b) => Number(hasSlots(a.kind)) - Number(hasSlots(b.kind)) || a.kind - b.kind || a.object - b.object || a.child - b.child)
+    .map(({ child }) => child);
 };
+
+/** Objects that are slots themselves: what stands in them goes with them. */
+export const hasSlots = (kind: number): boolean => kind === CNODE || kind === THREAD || kind === CNODE_ZOMBIE || kind === THREAD_ZOMBIE;
+
+/** Rows below `ancestor` in the derivation tree: parents before their children, as the list of seL4 has them. */
+export const descendants = (kernel: Kernel, ancestor: number): readonly number[] => children(kernel, ancestor).flatMap((row) => [row, ...descendants(kernel, row)]);
 
 /**
  * No other capability names this object (cnode.c `isFinalCapability`). Where threads are no part of the state, a

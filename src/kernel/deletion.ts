@@ -6,7 +6,7 @@ import { impossible } from "../base/diagnostic.ts";
 import { NONE } from "../base/state.ts";
 import { cbNode, forEachBank, forEachBankOfAsid, sidNode, unassign, unbind } from "./binding.ts";
 import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, DOMAIN, ENDPOINT, FRAME, IRQ_CONTROL, IRQ_HANDLER, kinds, NOTIFICATION, NULL, PAGE_TABLE, REPLY, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED, VCPU, VSPACE } from "./capability.ts";
-import { descendants, emptySlot, isDescendant, isFinal, swap } from "./cspace.ts";
+import { descendants, emptySlot, hasSlots, isDescendant, isFinal, swap } from "./cspace.ts";
 import { endEndpoint } from "./endpoint.ts";
 import { type Kernel, keeps, preemptionPoint } from "./kernel.ts";
 import { endNotification } from "./notification.ts";
@@ -147,14 +147,13 @@ export const deleteSlot = (kernel: Kernel, row: number, exposed = true): void =>
   if (slot.kind === NULL) return;
   const final = isFinal(kernel, row);
   const { kind, object, asid, address, rights } = slot;
-  if (final && HAS_SLOTS.has(kind)) {
+  if (final && hasSlots(kind)) {
     if (kind === THREAD) finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
     return deleteWithSlots(kernel, row, exposed);
   }
   emptySlot(kernel, row);
   finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
 };
-const HAS_SLOTS = new Set([CNODE, THREAD, CNODE_ZOMBIE, THREAD_ZOMBIE]);
 
 /** cnode.c `cteRevoke`: deletes every descendant. The kernel's copies in SIDNode and CBNode are descendants like any other. */
 export const revoke = (kernel: Kernel, row: number): void => {

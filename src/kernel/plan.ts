@@ -94,6 +94,18 @@ export interface StreamMatch {
   readonly mask: number;
 }
 
+/** Part of a system that is explored while the rest of it does nothing: see src/check/slices. */
+export interface Slice {
+  /** Who acts. */
+  readonly subjects: readonly number[];
+  /** Streams that they hold. */
+  readonly streams: readonly number[];
+  /** Untypeds that they can get at: nobody else's is ever changed here. */
+  readonly untypeds: readonly number[];
+  /** Streams that another slice answers for. */
+  readonly foreign: readonly number[];
+}
+
 export interface PlanSubject {
   readonly name: string;
   readonly trusted: boolean;
@@ -162,6 +174,8 @@ export interface Plan extends Naming {
   readonly open: boolean;
   /** Reductions that are off; none when left out. */
   readonly unreduced?: readonly Reduction[];
+  /** Everybody acts when left out. */
+  readonly slice?: Slice;
 }
 
 /** Bits of the IOVA below which a table at `level` indexes: 12 at level 3, 39 at level 0. */

@@ -3,7 +3,7 @@
  * state, and objects would be all over memory. Of each: ordinal, number and length of the list of steps, how many parts
  * change, and of each of these the part and the number of the change (collapse.ts).
  */
-import type { Outcome } from "./outcomes.ts";
+import type { Outcome } from "./known.ts";
 
 /** Numbers before the changes. */
 export const HEAD = 4;

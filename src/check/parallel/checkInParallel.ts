@@ -4,6 +4,7 @@ import type { Layout } from "../../system/layout.ts";
 import { defaultScope } from "../../system/scale.ts";
 import { bootAt, type CheckOptions, defaultBounds, reachedBy, verdictOf, violationOf } from "../check.ts";
 import { createModel } from "../model.ts";
+import { apart } from "../slices/apart.ts";
 import { properties } from "../properties.ts";
 import { traceModel } from "../trace.ts";
 import type { Verdict } from "../verdict.ts";
@@ -29,5 +30,6 @@ export const checkInParallel = async (layout: Layout, options: CheckOptions): Pr
   const whole = { ...reachedBy(model), profileFields: { asked: fields.filter((field) => asked.has(field)), never: fields.filter((field) => !asked.has(field)) } };
   const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
   const { end, states, edges, depth } = explored;
-  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth }, whole, broken);
+  const { unsliced } = apart(model, unreduced, { traces: 1, kept: false, workers: members });
+  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth, ...(unsliced === undefined ? {} : { unsliced: [unsliced] }) }, whole, broken);
 };
