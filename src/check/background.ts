@@ -3,8 +3,8 @@ import { Worker } from "node:worker_threads";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Layout } from "../system/layout.ts";
 import type { Progress } from "./breadth.ts";
-import type { CheckOptions } from "./check.ts";
-import { Refusal } from "./refusal.ts";
+import type { CheckOptions } from "./checkOptions.ts";
+import { endedByItself, Refusal } from "./refusal.ts";
 import type { Verdict } from "./verdict.ts";
 
 export type BackgroundOptions = Omit<CheckOptions, "watch" | "properties" | "warn"> & {
@@ -47,6 +47,8 @@ export const checkInBackground = (layout: Layout, options: BackgroundOptions, on
       else reject(Object.assign(new Error(message.message), message.stack === undefined ? {} : { stack: message.stack }));
     });
     worker.on("error", reject);
+    // After a verdict this changes nothing.
+    worker.on("exit", (code) => reject(endedByItself(code, options.propertyFiles ?? [])));
   });
   return { verdict, stop: () => void Atomics.store(new Int32Array(stop), 0, 1) };
 };

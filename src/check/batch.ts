@@ -8,8 +8,6 @@ export class Batch {
   sums = new Int32Array(64);
   ordinals = new Int32Array(64);
   steps = new Int32Array(64);
-  /** How many successors came before it, those among them that are not looked up. */
-  places = new Int32Array(64);
   private readonly words: number;
 
   constructor(words: number) {
@@ -17,7 +15,7 @@ export class Batch {
     this.states = new Uint32Array(64 * words);
   }
 
-  add(state: Uint32Array, sum: number, ordinal: number, steps: number, place: number): void {
+  add(state: Uint32Array, sum: number, ordinal: number, steps: number): void {
     const index = this.count++;
     if (index === this.sums.length) this.grow();
     const { states, words } = this;
@@ -26,7 +24,6 @@ export class Batch {
     this.sums[index] = sum;
     this.ordinals[index] = ordinal;
     this.steps[index] = steps;
-    this.places[index] = place;
   }
   private grow(): void {
     const larger = <A extends Int32Array | Uint32Array>(of: A, array: A): A => (array.set(of), array);
@@ -34,6 +31,5 @@ export class Batch {
     this.sums = larger(this.sums, new Int32Array(2 * this.sums.length));
     this.ordinals = larger(this.ordinals, new Int32Array(2 * this.ordinals.length));
     this.steps = larger(this.steps, new Int32Array(2 * this.steps.length));
-    this.places = larger(this.places, new Int32Array(2 * this.places.length));
   }
 }

@@ -2,8 +2,10 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
+import { impossible } from "../base/diagnostic.ts";
 import { Batch } from "./batch.ts";
-import { Arrivals, Origins } from "./origins.ts";
+import { Collected, type Violating } from "./collected.ts";
+import { Arrivals, isBetter, Origins, pathKey } from "./origins.ts";
 import { PropertyFailed } from "./properties.ts";
 import { StateStore, sumOf } from "./stateStore.ts";
 
@@ -19,6 +21,19 @@ export interface Explorable {
   readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number, stays?: boolean) => void) => void;
   /** Bit mask of the properties that the state at `at` violates. */
   readonly judge: (states: Uint32Array, at: number) => number;
+}
+
+/** What a search by levels keeps of states that it met, numbered in that order. */
+export interface LevelStates {
+  readonly count: number;
+  readonly chunkOf: (index: number) => Uint32Array;
+  readonly offsetOf: (index: number) => number;
+  /** Index of the state at `at`; negative (-1 - index) when it was there before. */
+  readonly add: (state: Uint32Array, sum?: number, at?: number) => number;
+  /** States with so many hashes are about to be added. */
+  readonly touch?: (sums: Int32Array, count: number) => void;
+  /** States before this one are not looked at any more. */
+  readonly forget?: (before: number) => void;
 }
 
 export interface Bounds {
@@ -50,10 +65,6 @@ export interface Exploration extends Progress {
   readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
   readonly found: readonly Found[];
 }
-/** A search that kept every state that it met. */
-export interface KeptExploration extends Exploration {
-  readonly store: StateStore;
-}
 
 /** How many paths to each property are wanted, when more than one, and what tells two of them apart. */
 export interface Wanted {
@@ -73,10 +84,12 @@ export interface Standing {
   readonly arrivals: Arrivals;
   /** What is left to expand of a level that was judged, in path order. */
   readonly level: readonly number[];
+  /** Of each of them, how many of its level came before it in path order. */
+  readonly ranks: readonly number[];
   /** What was found of the next level, from state `firstNew` on. */
   readonly next: readonly number[];
   readonly firstNew: number;
-  readonly arrival: number;
+  /** What was found of the next level is not in path order. */
   readonly improved: boolean;
   readonly edges: number;
   readonly depth: number;
@@ -103,26 +116,32 @@ const WATCH_EVERY = 2048;
 
 /**
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
- * violating states, until every property that is violated has as many.
+ * violating states, until every property that is violated has as many. The states that are met go `into` an empty store;
+ * only a run that is kept by hash alone can't be gone on with.
  */
-export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping): KeptExploration => {
+export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, into: LevelStates = new StateStore(model.words)): Exploration => {
   const started = performance.now();
   const from = keeping?.from;
-  const { store, origins, arrivals } = from ?? { store: new StateStore(model.words), origins: new Origins(), arrivals: new Arrivals() };
-  let { edges, depth, expanded, firstNew, arrival, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, arrival: 0, improved: false };
+  const store: LevelStates = from?.store ?? into;
+  const { origins, arrivals } = from ?? { origins: new Origins(), arrivals: new Arrivals() };
+  let { edges, depth, expanded, firstNew, improved } = from ?? { edges: 0, depth: 0, expanded: 0, firstNew: 0, improved: false };
   let level = [...(from?.level ?? [0])];
+  let ranks = from?.ranks;
   let next = [...(from?.next ?? [])];
   let position = 0;
   const batch = new Batch(model.words);
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
+  const rankAt = (at: number): number => (ranks === undefined ? at : ranks[at]!);
   const collected = new Collected(wanted, from);
   const late = () => (performance.now() - started) / 1000 > bounds.seconds;
-  const end = (reason: Exploration["end"]): KeptExploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found, store });
-  const keep = (): void => keeping?.keep({ store, origins, arrivals, level: level.slice(position), next, firstNew, arrival, improved, edges, depth, expanded, ...collected.standing() });
+  const end = (reason: Exploration["end"]): Exploration => ({ ...progress(), end: collected.found.length > 0 ? "violated" : reason, found: collected.found });
+  // Expanding a level in path order finds the next one in path order, but for what is found again with fewer steps.
+  const inOrder = (): number[] => (improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next);
+  const keep = (): void => keeping?.keep({ store: store instanceof StateStore ? store : impossible("a run is kept without its states"), origins, arrivals, level: level.slice(position), ranks: level.slice(position).map((_, at) => rankAt(position + at)), next, firstNew, improved, edges, depth, expanded, ...collected.standing() });
   // What was found when a bound is hit is still judged: no state is counted that was not looked at. Whoever goes on judges it again.
-  const stop = (reason: Exploration["end"]): KeptExploration => {
+  const stop = (reason: Exploration["end"]): Exploration => {
     keep();
-    collected.take(model, store, origins, next, late);
+    take(collected, model, store, origins, inOrder(), late);
     return end(reason);
   };
 
@@ -133,13 +152,14 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   const begun = expanded;
   for (let resumed = from !== undefined; ; resumed = false) {
     if (!resumed) {
-      level = collected.take(model, store, origins, level, late);
+      level = take(collected, model, store, origins, level, late);
+      ranks = undefined;
       if (collected.enough()) return end("violated");
       next = [];
       position = 0;
+      store.forget?.(firstNew);
       firstNew = store.count;
       arrivals.begin(firstNew);
-      arrival = 0;
       improved = false;
     }
     if (depth >= bounds.depth) return stop("depth");
@@ -152,45 +172,37 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       }
       const index = level[position]!;
       const spent = origins.steps(index);
+      const rank = rankAt(position);
       batch.count = 0;
-      let met = 0;
       model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum, stays) => {
-        met += 1;
+        edges += 1;
         // What stays was found before this level, so nothing new is learnt of it.
-        if (stays !== true) batch.add(successor, sum ?? sumOf(successor, 0, model.words), ordinal, steps, met);
+        if (stays !== true) batch.add(successor, sum ?? sumOf(successor, 0, model.words), ordinal, steps);
       });
-      store.touch(batch.sums, batch.count);
-      const { states, sums, ordinals, steps, places } = batch;
+      store.touch?.(batch.sums, batch.count);
+      const { states, sums, ordinals, steps } = batch;
       for (let of = 0; of < batch.count; of++) {
         const at = store.add(states, sums[of], of * model.words);
-        if (at >= 0) next.push(at);
-        else if (-1 - at < firstNew || origins.steps(-1 - at) <= spent + steps[of]!) continue;
-        else improved = true;
         const found = at >= 0 ? at : -1 - at;
+        const key = pathKey(rank, ordinals[of]!);
+        if (at >= 0) next.push(at);
+        else if (found < firstNew || !isBetter(origins, arrivals, found, spent + steps[of]!, key)) continue;
+        else improved = true;
         origins.set(found, index, ordinals[of]!, spent + steps[of]!);
-        arrivals.set(found, arrival + places[of]!);
+        arrivals.set(found, key);
       }
-      edges += met;
-      arrival += met;
       expanded += 1;
       position += 1;
       if (store.count >= bounds.states) return stop("states");
     }
     if (next.length === 0) return end("exhausted");
     depth += 1;
-    // Expanding a level in path order makes arrival order path order on the next one.
-    level = improved ? next.toSorted((a, b) => arrivals.of(a) - arrivals.of(b)) : next;
+    level = inOrder();
   }
 };
 
-const append = (lists: Map<number, number[]>, key: number, index: number): void => {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [index]);
-  else list.push(index);
-};
-
 /** Who judges badly is told in which state. */
-const judged = (model: Explorable, store: StateStore, origins: Origins, index: number): number => {
+const judged = (model: Explorable, store: LevelStates, origins: Origins, index: number): number => {
   try {
     return model.judge(store.chunkOf(index), store.offsetOf(index));
   } catch (error) {
@@ -199,48 +211,14 @@ const judged = (model: Explorable, store: StateStore, origins: Origins, index: n
   }
 };
 
-/** Paths to violations, level by level: for each property those with the fewest steps, then the first in path order. */
-class Collected {
-  readonly found: Found[] = [];
-  private readonly signatures = new Map<number, Set<string>>();
-  private readonly wanted: Wanted;
-
-  constructor(wanted: Wanted = { traces: 1, signature: () => "" }, from?: Standing) {
-    this.wanted = wanted;
-    this.found.push(...(from?.found ?? []));
-    for (const [bit, signatures] of from?.signatures ?? []) this.signatures.set(bit, new Set(signatures));
-  }
-
-  standing(): Pick<Standing, "found" | "signatures"> {
-    return { found: [...this.found], signatures: [...this.signatures].map(([bit, signatures]) => [bit, [...signatures]]) };
-  }
-
-  /** Judges a level; what of it violates nothing is left. */
-  take(model: Explorable, store: StateStore, origins: Origins, level: readonly number[], late: () => boolean): number[] {
-    const violating = new Map<number, number[]>();
-    const rest = level.filter((index) => {
-      const violated = judged(model, store, origins, index);
-      for (let bit = 0; violated >>> bit !== 0; bit++) if (((violated >>> bit) & 1) !== 0) append(violating, bit, index);
-      return violated === 0;
-    });
-    for (const [bit, indices] of violating) {
-      const signatures = this.signatures.get(bit) ?? new Set();
-      this.signatures.set(bit, signatures);
-      // Sorting is stable, so path order decides among equals.
-      for (const index of indices.toSorted((a, b) => origins.steps(a) - origins.steps(b))) {
-        if (signatures.size >= this.wanted.traces || (signatures.size > 0 && late())) break;
-        const ordinals = origins.path(index);
-        const signature = this.wanted.signature(ordinals, bit);
-        if (signatures.has(signature)) continue;
-        signatures.add(signature);
-        this.found.push({ violated: 1 << bit, ordinals, steps: origins.steps(index) });
-      }
-    }
-    return rest;
-  }
-
-  /** Something is violated, and every property that is has as many paths as are wanted. */
-  enough(): boolean {
-    return this.signatures.size > 0 && [...this.signatures.values()].every(({ size }) => size >= this.wanted.traces);
-  }
-}
+/** Judges a level, in path order; what of it violates nothing is left. */
+const take = (collected: Collected, model: Explorable, store: LevelStates, origins: Origins, level: readonly number[], late: () => boolean): number[] => {
+  const violating: Violating[] = [];
+  const rest = level.filter((index) => {
+    const violated = judged(model, store, origins, index);
+    if (violated !== 0) violating.push({ violated, steps: origins.steps(index), path: () => origins.path(index) });
+    return violated === 0;
+  });
+  collected.take(violating, late);
+  return rest;
+};

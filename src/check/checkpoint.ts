@@ -12,14 +12,14 @@ import { canonicalJson, sha256 } from "./canonical.ts";
 import type { Reached } from "./coverage.ts";
 import { type Derivation, derive } from "./machineIds.ts";
 import type { Model } from "./model.ts";
-import { Arrivals, ORIGIN_NUMBERS, Origins } from "./origins.ts";
+import { Arrivals, isPathKey, ORIGIN_NUMBERS, Origins } from "./origins.ts";
 import { BYTE_ORDER, checkpointFault, damaged, RecordReader, RecordWriter } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
 import { StateStore } from "./stateStore.ts";
 import { stepOfValues, valuesOfStep } from "./stepText.ts";
 import type { TraceModel } from "./trace.ts";
 
-/** What a checkpoint and the run that goes on from it must have in common. Bounds may differ. */
+/** What a checkpoint and the run that goes on from it must have in common. Bounds and the number of threads may differ. */
 export interface Subject {
   readonly spec: string;
   readonly layout: string;
@@ -41,11 +41,32 @@ interface Header {
   readonly words: number;
   readonly states: number;
   readonly machines: number;
-  readonly standing: Pick<Standing, "firstNew" | "arrival" | "improved" | "edges" | "depth" | "expanded" | "found" | "signatures">;
+  readonly standing: Pick<Standing, "firstNew" | "improved" | "edges" | "depth" | "expanded" | "found" | "signatures">;
   readonly reached: Reached;
   /** Fields of the profile that were asked for. */
   readonly asked: readonly string[];
 }
+
+/** What is written: a standing, in pieces. */
+export interface Kept extends Omit<Standing, "store" | "origins" | "arrivals" | "level" | "ranks" | "next"> {
+  readonly count: number;
+  readonly states: () => Iterable<Uint32Array>;
+  readonly origins: () => Iterable<Int32Array>;
+  /** Keys of the states from `firstNew` on. */
+  readonly keys: () => Float64Array;
+  readonly level: readonly number[];
+  readonly ranks: readonly number[];
+  readonly reached: Reached;
+}
+/** A standing of one thread, which has collapsed states; a file has whole ones, since numbers of parts are of one run. */
+export const keptOf = ({ store, origins, arrivals, ...standing }: Standing, model: Model): Kept => ({
+  ...standing,
+  count: store.count,
+  states: () => model.collapse.wholes(store.pieces()),
+  origins: () => origins.pieces(store.count),
+  keys: () => arrivals.until(store.count),
+  reached: model.coverage.reached(model.booted.layout.dma),
+});
 
 /** Steps, lists of them, and derivations by number: most lists and steps are given again and again. */
 const writeMachines = (writer: RecordWriter, derivations: readonly Derivation[]): void => {
@@ -71,29 +92,28 @@ const writeMachines = (writer: RecordWriter, derivations: readonly Derivation[])
 };
 
 /** Throws what the file system throws; the file that was there is then still there. */
-export const writeCheckpoint = (file: string, subject: Subject, model: Model, asked: readonly string[], standing: Standing): void => {
-  const { store, origins, arrivals, level, next, ...rest } = standing;
-  const { firstNew, arrival, improved, edges, depth, expanded, found, signatures } = rest;
+export const writeCheckpoint = (file: string, subject: Subject, model: Model, asked: readonly string[], kept: Kept): void => {
+  const { firstNew, improved, edges, depth, expanded, found, signatures, reached } = kept;
   const derivations = model.machineIds.derivations();
   const header: Header = {
     subject,
     byteOrder: BYTE_ORDER,
     words: model.words,
-    states: store.count,
+    states: kept.count,
     machines: derivations.length,
-    standing: { firstNew, arrival, improved, edges, depth, expanded, found, signatures },
-    reached: model.coverage.reached(model.booted.layout.dma),
+    standing: { firstNew, improved, edges, depth, expanded, found, signatures },
+    reached,
     asked,
   };
   const writer = new RecordWriter(file);
   try {
     writer.json(header, "head");
     writeMachines(writer, derivations);
-    for (const piece of model.collapse.wholes(store.pieces())) writer.numbers(piece, "stat");
-    for (const piece of origins.pieces(store.count)) writer.numbers(piece, "orig");
-    writer.numbers(arrivals.until(store.count), "time");
-    writer.numbers(Int32Array.from(level), "levl");
-    writer.numbers(Int32Array.from(next), "next");
+    for (const piece of kept.states()) writer.numbers(piece, "stat");
+    for (const piece of kept.origins()) writer.numbers(piece, "orig");
+    writer.numbers(kept.keys(), "keys");
+    writer.numbers(Int32Array.from(kept.level), "levl");
+    writer.numbers(Int32Array.from(kept.ranks), "rank");
     writer.finish();
   } catch (error) {
     writer.abandon();
@@ -133,10 +153,10 @@ const headerOf = (reader: RecordReader, subject: Subject, model: Model): Header 
   const header = reader.json("head") as Header;
   try {
     const differ = differences(header.subject, subject);
-    if (differ.length > 0) throw new Refusal(checkpointFault(reader.file, `the checkpoint is of another run: ${differ.join(", ")}`, "give the spec and the flags that it was written with; only bounds may differ"));
+    if (differ.length > 0) throw new Refusal(checkpointFault(reader.file, `the checkpoint is of another run: ${differ.join(", ")}`, "give the spec and the flags that it was written with; only bounds and --workers may differ"));
     if (header.byteOrder !== BYTE_ORDER) throw new Refusal(checkpointFault(reader.file, "the checkpoint comes from a machine of the other byte order", "go on with it on a machine like that one"));
-    const { firstNew, arrival, edges, depth, expanded, improved, found, signatures } = header.standing;
-    const counts = [header.states, header.machines, firstNew, arrival, edges, depth, expanded].every(isCount);
+    const { firstNew, edges, depth, expanded, improved, found, signatures } = header.standing;
+    const counts = [header.states, header.machines, firstNew, edges, depth, expanded].every(isCount);
     const named = isList(signatures, ([bit, texts]: Standing["signatures"][number]) => isCount(bit) && isList(texts, (text) => typeof text === "string"));
     if (header.words === model.words && counts && typeof improved === "boolean" && firstNew <= header.states && isList(found, isFound) && named && isReached(header.reached, model) && isList(header.asked, (name) => typeof name === "string")) return header;
   } catch (error) {
@@ -165,19 +185,25 @@ const readMachines = (reader: RecordReader, model: Model, machines: number): voi
   );
 };
 
-/** All states of the file, in order; they are made again in a table that is theirs. */
-const readStates = (reader: RecordReader, { words, machineAt, collapse, collapsed }: Model, states: number): StateStore => {
-  const store = new StateStore(collapse.numbers);
+/** What becomes of the states of a file: one thread goes on with collapsed states, several with whole ones. */
+export type Form = "collapsed" | "whole";
+
+/** All states of the file, in order. */
+const readStates = (reader: RecordReader, { words, initial, machineAt, collapse }: Model, states: number, form: Form): StateStore => {
+  const store = new StateStore(form === "whole" ? words : collapse.numbers);
   const numbers = new Uint32Array(collapse.numbers);
+  const formed = (state: Uint32Array): Uint32Array => {
+    if (form === "collapsed") collapse.collapse(state, 0, numbers);
+    return form === "whole" ? state : numbers;
+  };
   for (const row of reader.rows("stat", words)) {
     const state = new Uint32Array(row.buffer, row.byteOffset, words);
     // Throws where a state names no machine state.
     machineAt(state, 0);
-    collapse.collapse(state, 0, numbers);
-    if (store.add(numbers) < 0) throw damaged(reader.file, "a state is there twice");
+    if (store.add(formed(state)) < 0) throw damaged(reader.file, "a state is there twice");
   }
   if (store.count !== states || states === 0) throw damaged(reader.file, "states are missing");
-  if (!collapsed.initial.every((number, at) => number === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
+  if (!formed(initial).every((number, at) => number === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
   return store;
 };
 
@@ -202,10 +228,14 @@ const readIndices = (reader: RecordReader, name: string, states: number): number
 
 /** States that are made again by running what led to them. */
 const PROBES = 64;
-const probe = (file: string, model: Model, store: StateStore, origins: Origins): void => {
+const probe = (file: string, model: Model, store: StateStore, origins: Origins, form: Form): void => {
   const state = new Uint32Array(model.words);
   const before = new Uint32Array(model.words);
-  const load = (at: number, into: Uint32Array): void => model.collapse.restore(store.chunkOf(at), store.offsetOf(at), into);
+  const load = (index: number, into: Uint32Array): void => {
+    const at = store.offsetOf(index);
+    if (form === "whole") into.set(store.chunkOf(index).subarray(at, at + model.words));
+    else model.collapse.restore(store.chunkOf(index), at, into);
+  };
   for (let index = store.count - 1; index > 0; index -= Math.max(1, Math.floor(store.count / PROBES))) {
     load(index, state);
     load(origins.parent(index), before);
@@ -223,24 +253,29 @@ export interface Resumed {
 }
 
 /** Reads a checkpoint into a model that has done nothing yet; its coverage goes on, too. */
-export const readCheckpoint = (file: string, subject: Subject, model: Model): Resumed => {
+export const readCheckpoint = (file: string, subject: Subject, model: Model, form: Form): Resumed => {
   const reader = new RecordReader(file);
   try {
     const header = headerOf(reader, subject, model);
     readMachines(reader, model, header.machines);
-    const store = readStates(reader, model, header.states);
+    const store = readStates(reader, model, header.states, form);
     const origins = readOrigins(reader, header.states);
     const arrivals = new Arrivals();
     const { firstNew } = header.standing;
     arrivals.begin(firstNew);
-    const times = new Float64Array(reader.integers("time").buffer);
-    if (times.length !== header.states - firstNew) throw damaged(file, "arrivals are missing");
-    for (const [at, time] of times.entries()) arrivals.set(firstNew + at, time);
-    const level = readIndices(reader, "levl", header.states);
-    const next = readIndices(reader, "next", header.states);
-    probe(file, model, store, origins);
+    const keys = reader.integers("keys");
+    if (keys.length !== 2 * (header.states - firstNew)) throw damaged(file, "places in path order are missing");
+    for (const [at, key] of new Float64Array(keys.buffer).entries()) {
+      if (!isPathKey(key, firstNew)) throw damaged(file, "a place in path order is none");
+      arrivals.set(firstNew + at, key);
+    }
+    const level = readIndices(reader, "levl", firstNew);
+    const ranks = readIndices(reader, "rank", firstNew);
+    if (ranks.length !== level.length) throw damaged(file, "a level is not in order");
+    const next = Array.from({ length: header.states - firstNew }, (_, at) => firstNew + at);
+    probe(file, model, store, origins, form);
     model.coverage.resume(header.reached, model.booted.layout.dma);
-    return { standing: { ...header.standing, store, origins, arrivals, level, next }, asked: header.asked };
+    return { standing: { ...header.standing, store, origins, arrivals, level, ranks, next }, asked: header.asked };
   } catch (error) {
     // Its sum is right and yet it makes no sense: somebody wrote it who is not this program.
     throw error instanceof Refusal ? error : damaged(file, error instanceof Error ? error.message : String(error));

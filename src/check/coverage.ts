@@ -22,6 +22,20 @@ export interface Reached {
   readonly exercised: readonly string[];
 }
 
+/** What parts of a run reached together; there is at least one. */
+export const reachedTogether = (parts: readonly Reached[]): Reached => ({
+  operations: parts[0]!.operations.map(({ label, refused }, at) => {
+    const each = parts.map(({ operations }) => operations[at]!);
+    return {
+      label,
+      performed: each.reduce((sum, { performed }) => sum + performed, 0),
+      refused: refused.map(({ error, when }, refusal) => ({ error, when, count: each.reduce((sum, operation) => sum + operation.refused[refusal]!.count, 0) })),
+    };
+  }),
+  paths: [...new Set(parts.flatMap(({ paths }) => paths))].toSorted((a, b) => a - b),
+  exercised: [...new Set(parts.flatMap(({ exercised }) => exercised))],
+});
+
 /** Calls its argument with how often each definition was performed (-1) or refused for each reason. */
 export type Counted = (count: (definition: Invocation, refusal: number, times: number) => void) => void;
 

@@ -2,7 +2,7 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { AskedProfile } from "./askedProfile.ts";
 import type { Keeping } from "./breadth.ts";
-import { readCheckpoint, subjectOf, writeCheckpoint } from "./checkpoint.ts";
+import { type Form, type Kept, keptOf, readCheckpoint, subjectOf, writeCheckpoint } from "./checkpoint.ts";
 import type { Model } from "./model.ts";
 import { checkpointFault, objectionTo } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
@@ -17,31 +17,38 @@ export interface KeepingOptions {
   readonly warn?: (diagnostic: Diagnostic) => void;
 }
 
+/** How a run of one thread is kept, and one of several. */
+export interface KeepingInFile extends Keeping {
+  readonly keepPieces: (kept: Kept) => void;
+}
+
 /** Refuses a file that can't be gone on from or written to, before anything is explored. */
-export const keepingOf = (model: Model, head: TraceModel, traces: number, profile: AskedProfile, { checkpoint, resume, warn }: KeepingOptions): Keeping | undefined => {
+export const keepingOf = (model: Model, head: TraceModel, traces: number, profile: AskedProfile, { checkpoint, resume, warn }: KeepingOptions, form: Form = "collapsed"): KeepingInFile | undefined => {
   if (checkpoint === undefined && resume === undefined) return undefined;
   const objection = checkpoint === undefined ? undefined : objectionTo(checkpoint.file);
   if (objection !== undefined) throw new Refusal(objection);
   const subject = subjectOf(model, head, traces);
-  const resumed = resume === undefined ? undefined : readCheckpoint(resume, subject, model);
+  const resumed = resume === undefined ? undefined : readCheckpoint(resume, subject, model, form);
   profile.also(resumed?.asked ?? []);
   let last = performance.now();
   let warned = false;
+  const keepPieces = (kept: Kept): void => {
+    if (checkpoint === undefined) return;
+    try {
+      writeCheckpoint(checkpoint.file, subject, model, profile.asked(), kept);
+      warned = false;
+    } catch (error) {
+      const why = (error as NodeJS.ErrnoException).code ?? String(error);
+      if (!warned) warn?.({ ...checkpointFault(checkpoint.file, `no checkpoint could be written: ${why}`, "the run goes on, and tries again"), severity: "warning" });
+      warned = true;
+    }
+    // A run spends its time on exploring, however long it takes to write.
+    last = performance.now();
+  };
   return {
     ...(resumed === undefined ? {} : { from: resumed.standing }),
     due: () => checkpoint !== undefined && performance.now() - last >= checkpoint.seconds * 1000,
-    keep: (standing) => {
-      if (checkpoint === undefined) return;
-      try {
-        writeCheckpoint(checkpoint.file, subject, model, profile.asked(), standing);
-        warned = false;
-      } catch (error) {
-        const why = (error as NodeJS.ErrnoException).code ?? String(error);
-        if (!warned) warn?.({ ...checkpointFault(checkpoint.file, `no checkpoint could be written: ${why}`, "the run goes on, and tries again"), severity: "warning" });
-        warned = true;
-      }
-      // A run spends its time on exploring, however long it takes to write.
-      last = performance.now();
-    },
+    keep: (standing) => keepPieces(keptOf(standing, model)),
+    keepPieces,
   };
 };

@@ -12,6 +12,7 @@ import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
 import { invocations, refusedBy } from "../kernel/invocations.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
@@ -20,12 +21,14 @@ import { collapsedOf, collapsedPlainly } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
+import type { Fact } from "./outcomes/facts.ts";
 import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
-import { Orbits } from "./symmetry/orbits.ts";
+import { type ImageStore, Orbits } from "./symmetry/orbits.ts";
 import { Representatives } from "./symmetry/representatives.ts";
-import type { Outcome } from "./outcomes/known.ts";
-import { createOutcomes, type Learnt } from "./outcomes/outcomes.ts";
+import type { Learnt, Outcome } from "./outcomes/known.ts";
+import { createOutcomes } from "./outcomes/outcomes.ts";
+import { createPartJudge } from "./outcomes/parts.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
 import { type Property, type View, viewer } from "./properties.ts";
@@ -41,6 +44,8 @@ export interface Model extends Explorable {
   readonly coverage: Coverage;
   /** What expanding and judging asked of states and did to them. */
   readonly learnt: Learnt;
+  /** What the parts of properties asked of any state (outcomes/parts.ts). */
+  readonly askedByParts: () => readonly ReadonlySet<Fact>[];
   readonly properties: readonly Property[];
   /** Subjects whose invocations are explored. */
   readonly subjects: readonly number[];
@@ -54,25 +59,39 @@ export interface Model extends Explorable {
   readonly symmetry?: { readonly group: Group; readonly size: (states: Uint32Array, at: number) => number; readonly lift: (ordinals: readonly number[]) => Performed[] };
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
   readonly expandPlainly: Explorable["expand"];
+  /** A question about a state, answered from what is known of other states (outcomes/facts.ts). */
+  readonly asking: <A>(question: (view: View) => A) => (states: Uint32Array, at: number) => A;
   /** Runs anything on the window; what it emits is executed on the machine. */
   readonly apply: <T>(act: (kernel: Kernel) => T, before: MachineState) => T;
   /** Runs one instance on the window: the steps it gave the SMMU. */
   readonly run: (definition: Invocation, request: Request, before: MachineState) => readonly Step[];
 }
 
+/** What a model takes for alike, and where it keeps the images of machine states. */
+export interface Alike {
+  readonly group: Group;
+  readonly images?: ImageStore;
+}
+
+/** Who invokes: of a slice its own components, otherwise everyone that is not trusted. */
+export const actingIn = ({ slice, subjects }: Plan): readonly number[] => slice?.subjects ?? subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+
+/** Answers that a question keeps at a time. */
+const MOST_LEARNT = 5_000;
+
 /** Which word of a packed state is the machine's number. */
 export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", number: (machine: Machine) => MachineIds = createMachineIds, group?: Group): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", identify: (machine: Machine) => MachineIds = createMachineIds, alike?: Alike): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
-  const machineIds = number(machine);
+  const machineIds = identify(machine);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
-  const subjects = plan.slice?.subjects ?? plan.subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
+  const subjects = actingIn(plan);
   const row = view.tables.machine.at(0);
   const load = (states: Uint32Array, at: number): void => {
     for (let word = 0; word < view.words; word++) view.window[word] = states[at + word]!;
@@ -102,7 +121,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const word = machineWord(shape);
   if (word !== view.words - 1) impossible("the machine is not the last word of a state");
   const collapse = new Collapse(view.words, word);
-  const symmetric = group === undefined ? undefined : { group, orbits: new Orbits(group, first), machineWord: word };
+  const symmetric = alike === undefined ? undefined : { group: alike.group, orbits: new Orbits(alike.group, first, alike.images), machineWord: word };
   const outcomes = createOutcomes(booted, subjects, collapse, symmetric);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];
@@ -163,14 +182,19 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const kept = new Uint32Array(view.words);
   const judgements = emptyTree<{ readonly answer: number }>();
   let viewing: ReturnType<typeof viewer> | undefined;
+  /** What a question that is asked of a kernel sees. */
+  const seenBy = (asked: Kernel): View => {
+    viewing ??= viewer(booted, asked, machine);
+    return viewing(machineIds.at(asked.tables.machine.at(0).id));
+  };
   /** Which properties the state violates, as a question about it. */
   const judged = (asked: Kernel): number => {
-    viewing ??= viewer(booted, asked, machine);
-    const seen = viewing(machineIds.at(asked.tables.machine.at(0).id));
+    const seen = seenBy(asked);
     let violated = 0;
-    for (const [bit, property] of properties.entries()) if (property.plain !== true && property.violation(seen) !== undefined) violated |= 1 << bit;
+    for (const [bit, property] of properties.entries()) if (property.plain !== true && property.parts === undefined && property.violation(seen) !== undefined) violated |= 1 << bit;
     return violated;
   };
+  const judgedByParts = createPartJudge(booted, properties, symmetric);
   const plain = properties.some((property) => property.plain);
   /** Which of the properties that may read anything the state violates. */
   const judgedPlainly = (states: Uint32Array, at: number, now: MachineState): number => {
@@ -185,7 +209,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const judge: Model["judge"] = (states, at) => {
     const now = machineIds.at(states[at + word]!);
     if (!coverage.saw(now)) see(states, at, now);
-    const known = outcomes.ask(judgements, states, at, judged);
+    const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at) ?? 0);
     return plain ? known | judgedPlainly(states, at, now) : known;
   };
   const collapsed =
@@ -203,12 +227,26 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     kernel,
     coverage,
     learnt: outcomes.learnt,
+    askedByParts: () => judgedByParts?.asked() ?? [],
     properties,
     subjects,
     words: view.words,
     initial,
     apply,
     run,
+    asking: <A>(question: (view: View) => A) => {
+      let tree = emptyTree<{ readonly answer: A }>();
+      let learnt = 0;
+      return (states, at) => {
+        // What is met late differs from what was met early: forgetting costs little, and bounds the memory.
+        if (learnt >= MOST_LEARNT) tree = emptyTree();
+        learnt %= MOST_LEARNT;
+        return outcomes.ask(tree, states, at, (asked) => {
+          learnt += 1;
+          return question(seenBy(asked));
+        });
+      };
+    },
     machineAt: (states, at) => {
       load(states, at);
       return machineInWindow();

@@ -18,11 +18,11 @@ export interface Move {
 const definitionOf = (label: string) => invocations.find((definition) => definition.label === label);
 
 /** The message of a recorded step, or undefined where this version has no such invocation. An absent argument is 0. */
-export const moveOf = ({ actor, op, args }: Pick<TraceStep, "actor" | "op" | "args">): Move | undefined => {
+export const moveOf = ({ actor, op, args, sent }: Pick<TraceStep, "actor" | "op" | "args" | "sent">): Move | undefined => {
   const definition = definitionOf(op);
   if (definition === undefined) return undefined;
   const word = (name: string): bigint => BigInt(Object.hasOwn(args, name) ? args[name]! : "0x0");
-  return { actor, message: { cptr: word("cptr"), label: op, words: wordNames(definition).map(word), caps: definition.caps.map(({ name }) => word(name)) } };
+  return { actor, message: { cptr: word("cptr"), label: op, words: wordNames(definition).slice(0, sent?.words).map(word), caps: definition.caps.slice(0, sent?.caps).map(({ name }) => word(name)) } };
 };
 
 /** The arguments of a move by the names of its definition. */
@@ -58,12 +58,14 @@ export const moveIn = (model: Model, state: Uint32Array, move: Move): Moved => {
   return answer.error === "seL4_NoError" ? { state: model.packed.window.slice(), given } : { error: answer.error };
 };
 
-/** The trace of moves that are all answered without an error and end in a violation. */
-export const traceOfMoves = (model: Model, head: Pick<Trace, "model" | "spec">, property: number, moves: readonly Move[]): TracedViolation => {
-  const acts = moves.map((move): Act => (_machine) => {
+/** Moves that are all answered without an error. */
+export const actsOfMoves = (model: Model, moves: readonly Move[]): Act[] =>
+  moves.map((move): Act => (_machine) => {
     const moved = moveIn(model, model.packed.window.slice(), move);
     if ("error" in moved) throw new Error(`a move of a trace answers ${moved.error}`);
     return { actor: move.actor, op: move.message.label, args: argumentsOf(move), given: moved.given };
   });
-  return traceThrough(model, head, property, acts);
-};
+
+/** The trace of moves that are all answered without an error and end in a violation. */
+export const traceOfMoves = (model: Model, head: Pick<Trace, "model" | "spec">, property: number, moves: readonly Move[]): TracedViolation =>
+  traceThrough(model, head, property, actsOfMoves(model, moves));

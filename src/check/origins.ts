@@ -3,17 +3,25 @@
  * found. In chunks, as states are, so that growing copies nothing and a checkpoint can be written piece by piece.
  */
 
+import { type Allocate, privately } from "./stateStore.ts";
+
 const CHUNK_BITS = 16;
 const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
 /** Parent, ordinal, steps. */
 export const ORIGIN_NUMBERS = 3;
+export const ORIGIN_BYTES = 4 * ORIGIN_NUMBERS;
 
 /** How each state was first reached, or reached again at the same depth with fewer steps. */
 export class Origins {
   private readonly chunks: Int32Array[] = [];
+  private readonly allocate: Allocate;
+
+  constructor(allocate: Allocate = privately) {
+    this.allocate = allocate;
+  }
 
   set(index: number, parent: number, ordinal: number, steps: number): void {
-    if (index >>> CHUNK_BITS === this.chunks.length) this.chunks.push(new Int32Array(ORIGIN_NUMBERS << CHUNK_BITS));
+    if (index >>> CHUNK_BITS === this.chunks.length) this.chunks.push(new Int32Array(this.allocate(ORIGIN_NUMBERS * 4 << CHUNK_BITS)));
     const chunk = this.chunks[index >>> CHUNK_BITS]!;
     const at = ORIGIN_NUMBERS * (index & CHUNK_MASK);
     chunk[at] = parent;
@@ -28,6 +36,14 @@ export class Origins {
   }
   steps(index: number): number {
     return this.chunks[index >>> CHUNK_BITS]![ORIGIN_NUMBERS * (index & CHUNK_MASK) + 2]!;
+  }
+
+  /** The memory of all of them, for another thread to read or go on with. */
+  buffers(): readonly ArrayBufferLike[] {
+    return this.chunks.map(({ buffer }) => buffer);
+  }
+  adopt(buffers: readonly ArrayBufferLike[]): void {
+    for (const buffer of buffers) this.chunks.push(new Int32Array(buffer));
   }
 
   path(index: number): number[] {
@@ -45,7 +61,15 @@ export class Origins {
   }
 }
 
-/** When the path to each state of a level was found: path order, since parents are expanded in path order. */
+/** More than the instances of any state; times a rank, exact in a float. */
+const ORDINALS = 2 ** 22;
+
+/** Where a path comes in path order among those of its length: after its parent's `rank` in the level before, then by its last invocation. */
+export const pathKey = (rank: number, ordinal: number): number => rank * ORDINALS + ordinal;
+/** Is this a key of a state whose parent is one of `parents`? */
+export const isPathKey = (key: number, parents: number): boolean => Number.isSafeInteger(key) && key >= 0 && key < parents * ORDINALS;
+
+/** The key of the path to each state of a level that is being found. */
 export class Arrivals {
   private first = 0;
   private times = new Float64Array(1024);
@@ -70,3 +94,9 @@ export class Arrivals {
     return this.times.subarray(0, end - this.first);
   }
 }
+
+/** Does a path with so many steps, of this key, come before the one that is known to a state of the level that is being found? */
+export const isBetter = (origins: Origins, arrivals: Arrivals, index: number, steps: number, key: number): boolean => {
+  const known = origins.steps(index);
+  return steps < known || (steps === known && key < arrivals.of(index));
+};

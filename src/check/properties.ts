@@ -5,7 +5,6 @@
 import { NONE } from "../base/state.ts";
 import type { Access } from "../base/transaction.ts";
 import { hex, PAGE_BYTES } from "../base/words.ts";
-import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
 import { CNODE, CNODE_ZOMBIE, FRAME, KERNEL_ONLY, NULL, PAGE_TABLE, READ_WRITE, VSPACE } from "../kernel/capability.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { walkEnd } from "../kernel/vspace.ts";
@@ -13,7 +12,14 @@ import { ENTRY_PAGE } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import { authorityOf, regionAt } from "./authority.ts";
-import type { Machine, MachineState, Reach, ReachStream, Target, Via } from "./machine.ts";
+import { authorityConfinement } from "./capabilities/authorityConfinement.ts";
+import { counters } from "./capabilities/counters.ts";
+import { derivationTree } from "./capabilities/derivationTree.ts";
+import type { Part } from "./capabilities/parts.ts";
+import { dmaIntegrity } from "./dmaIntegrity.ts";
+import type { Machine, MachineState, Reach, ReachStream, Via } from "./machine.ts";
+import { noWedge } from "./noWedge.ts";
+import { atPage, failingPage, firstTarget, regionName, sidOf, streamName, vspaceOf, witness } from "./targets.ts";
 
 /** What is wrong in a state, and the transaction that shows it. */
 export interface Violation {
@@ -41,6 +47,8 @@ export interface View {
   readonly may: (sid: number, address: bigint, access: Access) => boolean;
   /** What stands in the page by the capabilities that exist; NULL when it is free. */
   readonly standing: (address: bigint) => number;
+  /** The frame or table around an address. */
+  readonly pageAround: (address: bigint) => number | undefined;
   /** Where the answers of `may` and `standing` may change: first addresses of pages, ascending. */
   readonly borders: readonly bigint[];
   /** Indices of streams that are not judged here, and not in `reach` and `cold`: another slice answers for them. */
@@ -48,7 +56,7 @@ export interface View {
   readonly reaches: (path: LayoutDmaPath) => boolean;
 }
 
-export const propertyNames = ["dma-confinement", "no-dangling", "fail-closed", "refinement"] as const;
+export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"] as const;
 export type PropertyName = (typeof propertyNames)[number];
 
 export interface Property {
@@ -58,6 +66,8 @@ export interface Property {
   readonly violation: (view: View) => Violation | undefined;
   /** What some state must show, or the property held of nothing: in words, to follow "no state in which", and as a test. */
   readonly needs?: { readonly words: string; readonly met: (view: View) => boolean };
+  /** Of a property about the kernel's tables alone: what has to hold, a row or an object at a time (capabilities/parts.ts). */
+  readonly parts?: (booted: Booted) => readonly Part[];
   /** Judged in every state by itself: what it reads is not recorded (outcomes/facts.ts), so it may read anything. */
   readonly plain?: true;
   /** Of such a property: SHA-256 of its text, so that a run goes on with the same one only. */
@@ -76,48 +86,6 @@ export class PropertyFailed extends Error {
     this.property = property;
   }
 }
-
-const accesses = (target: Target): Access[] => [...(target.read ? (["read"] as const) : []), ...(target.write ? (["write"] as const) : [])];
-
-/** The layout's stream behind a reach entry, or NONE for a stream that no component was given. */
-const sidOf = (view: View, stream: ReachStream): number =>
-  view.kernel.plan.sids.findIndex(({ smmu, sid, mask }) => smmu === stream.smmu && (sid & ~mask) === (stream.sid & ~mask));
-const streamName = (view: View, stream: ReachStream): string => {
-  const sid = sidOf(view, stream);
-  return sid === NONE ? `stream ${hex(stream.sid)}` : `${view.kernel.plan.sids[sid]!.name} (stream ${hex(stream.sid)})`;
-};
-const regionName = (view: View, address: bigint): string => regionAt(view.booted.layout, address)?.name ?? "memory of no region";
-const witness = (stream: ReachStream, op: Access, target?: Target): Witness => ({
-  smmu: stream.smmu,
-  sid: stream.sid,
-  op,
-  ...(target === undefined ? {} : { iova: target.iova, pa: target.pa }),
-  via: target?.via ?? [],
-});
-
-/**
- * The first page of a target that fails a test whose answer changes only at `borders`, which are sorted. A target may be
- * a block of 2^18 pages; only its first one, and each behind a border, has to be asked. No border lies in a page.
- */
-const failingPage = ({ pa, size }: Target, borders: readonly bigint[], fails: (address: bigint) => boolean): bigint | undefined => {
-  if (fails(pa)) return pa;
-  return size <= PAGE_BYTES ? undefined : borders.find((at) => at > pa && at < pa + size && fails(at));
-};
-const atPage = (target: Target, address: bigint): Target => ({ ...target, iova: target.iova + (address - target.pa), pa: address, size: PAGE_BYTES });
-
-/** First finding over every stream, target and access. */
-const firstTarget = (
-  streams: readonly ReachStream[],
-  find: (stream: ReachStream, target: Target, access: Access) => Violation | undefined,
-): Violation | undefined => {
-  for (const stream of streams)
-    for (const target of stream.targets)
-      for (const access of accesses(target)) {
-        const found = find(stream, target, access);
-        if (found !== undefined) return found;
-      }
-  return undefined;
-};
 
 /** Of the properties here. */
 type Builtin = Property & { readonly name: PropertyName };
@@ -194,14 +162,6 @@ const closedWrongly = (configuration: ReachStream["configurations"][number], ope
   return configuration.class === "illegal" && !open ? "has an illegal stream table entry instead of Config=abort" : undefined;
 };
 
-/** The VSpace a stream sees by the kernel's bindings, or NONE. */
-const vspaceOf = (kernel: Kernel, sid: number): number => {
-  const cb = boundBank(kernel, sidNode(kernel, sid));
-  if (cb === NONE) return NONE;
-  const node = kernel.tables.slot.at(cbNode(kernel, cb));
-  return node.kind === VSPACE ? node.object : NONE;
-};
-
 /** What the kernel believes a stream reaches: every leaf of its VSpace. Addresses below one block share its entry. */
 const believed = (kernel: Kernel, sid: number): string[] => {
   const vspace = vspaceOf(kernel, sid);
@@ -248,7 +208,7 @@ const refinement: Builtin = {
   },
 };
 
-export const properties: readonly Builtin[] = [dmaConfinement, noDangling, failClosed, refinement];
+export const properties: readonly Builtin[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, refinement, authorityConfinement, derivationTree, counters, noWedge];
 
 /** Ends of regions and of everything that is or may be an object. */
 const bordersOf = ({ layout }: Booted, { plan }: Kernel): readonly bigint[] => {
@@ -290,6 +250,7 @@ export const viewer = (booted: Booted, kernel: Kernel, machineRun: Machine): ((m
       cold: judged(machineRun.coldReach(machine)),
       may,
       standing,
+      pageAround,
       borders,
       foreign,
       reaches: ({ sid, iova, pa, access }) => {

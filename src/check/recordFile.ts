@@ -10,7 +10,7 @@ import { readAll, writeAll } from "./engine/levels.ts";
 import { Refusal } from "./refusal.ts";
 
 const FORMAT = "cofferdam-exploration";
-const VERSION = 1;
+const VERSION = 2;
 const FIRST_LINE = `${FORMAT} ${VERSION}\n`;
 const LAST = "last";
 const SUM_BYTES = 32;

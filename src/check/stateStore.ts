@@ -24,12 +24,27 @@ export const sumOf = (states: Uint32Array, at: number, words: number): number =>
 /** All bits of the sum, those that name a place in a table below. */
 const spread = (sum: number): number => sum ^ (sum >>> 16);
 
+/** Where the memory of states comes from: of one thread alone, or such that others can read it. */
+export type Allocate = (bytes: number) => ArrayBufferLike;
+export const privately: Allocate = (bytes) => new ArrayBuffer(bytes);
+export const shared: Allocate = (bytes) => new SharedArrayBuffer(bytes);
+
 /** States in a chunk, as a power of two. */
 const CHUNK_BITS = 14;
 const CHUNK = 1 << CHUNK_BITS;
 const FIRST_TABLE = 1 << 13;
 /** The table is doubled when more of it than this is used. */
 const LOAD = 0.65;
+
+/** The words of the states from one to before another, a chunk at a time. */
+export function* statesBetween(chunks: readonly Uint32Array[], words: number, from: number, until: number): Generator<Uint32Array> {
+  for (let index = from; index < until; ) {
+    const end = Math.min(until, ((index >>> CHUNK_BITS) + 1) << CHUNK_BITS);
+    const at = (index & (CHUNK - 1)) * words;
+    yield chunks[index >>> CHUNK_BITS]!.subarray(at, at + (end - index) * words);
+    index = end;
+  }
+}
 
 export class StateStore {
   readonly words: number;
@@ -41,9 +56,11 @@ export class StateStore {
   private table = new Int32Array(FIRST_TABLE);
   private mask = FIRST_TABLE - 1;
   private room = Math.floor(FIRST_TABLE * LOAD);
+  private readonly allocate: Allocate;
 
-  constructor(words: number) {
+  constructor(words: number, allocate: Allocate = privately) {
     this.words = words;
+    this.allocate = allocate;
   }
 
   /** The chunk that holds a state. */
@@ -66,7 +83,7 @@ export class StateStore {
       probe = (probe + 1) & mask;
     }
     const index = this.count++;
-    if ((index & (CHUNK - 1)) === 0) this.chunks.push(new Uint32Array(CHUNK * this.words));
+    if ((index & (CHUNK - 1)) === 0) this.chunks.push(new Uint32Array(this.allocate(CHUNK * this.words * 4)));
     const chunk = this.chunkOf(index);
     const offset = this.offsetOf(index);
     for (let word = 0; word < this.words; word++) chunk[offset + word] = state[at + word]!;
@@ -86,21 +103,35 @@ export class StateStore {
     this.touched = seen;
   }
 
-  /** Index of the state, or -1. */
-  find(state: Uint32Array, sum: number): number {
-    const { table, mask } = this;
-    const hash = spread(sum);
-    let probe = hash & mask;
-    for (let entry = table[probe]!; entry !== 0; entry = table[probe]!) {
-      if (((entry ^ hash) & ~mask) === 0 && this.equal(state, 0, (entry & mask) - 1)) return (entry & mask) - 1;
-      probe = (probe + 1) & mask;
+  /** The memory of all states, for another thread to read or go on with. */
+  buffers(): readonly ArrayBufferLike[] {
+    return this.chunks.map(({ buffer }) => buffer);
+  }
+  /** Takes over `count` different states, as another store left them; this one must be empty. */
+  adopt(buffers: readonly ArrayBufferLike[], count: number): void {
+    for (const buffer of buffers) this.chunks.push(new Uint32Array(buffer));
+    this.count = count;
+    let places = this.table.length;
+    while (count > places * LOAD) places *= 2;
+    this.fill(places);
+  }
+
+  /** The words of all states in order, a chunk at a time; each chunk is let go once the next is asked for, so the store is of no more use. */
+  *emptied(): Generator<Uint32Array> {
+    this.table = new Int32Array(1);
+    for (const [index, chunk] of this.chunks.entries()) {
+      yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
+      this.chunks[index] = new Uint32Array();
     }
-    return -1;
+  }
+
+  get bytes(): number {
+    return this.table.byteLength + this.chunks.length * CHUNK * this.words * 4;
   }
 
   /** The words of all states in order, a chunk at a time. */
-  *pieces(): Generator<Uint32Array> {
-    for (const [index, chunk] of this.chunks.entries()) yield chunk.subarray(0, Math.min(CHUNK, this.count - index * CHUNK) * this.words);
+  pieces(): Generator<Uint32Array> {
+    return statesBetween(this.chunks, this.words, 0, this.count);
   }
 
   private equal(state: Uint32Array, at: number, index: number): boolean {
@@ -110,10 +141,13 @@ export class StateStore {
     return true;
   }
 
-  /** States are read in order, so this is as fast as keeping their hashes would be. */
   private grow(): void {
-    const table = new Int32Array(this.table.length * 2);
-    const mask = table.length - 1;
+    this.fill(this.table.length * 2);
+  }
+  /** Makes the table anew. States are read in order, so this is as fast as keeping their hashes would be. */
+  private fill(places: number): void {
+    const table = new Int32Array(places);
+    const mask = places - 1;
     for (let index = 0; index < this.count; index++) {
       const hash = spread(sumOf(this.chunkOf(index), this.offsetOf(index), this.words));
       let probe = hash & mask;
@@ -122,6 +156,6 @@ export class StateStore {
     }
     this.table = table;
     this.mask = mask;
-    this.room = Math.floor(table.length * LOAD);
+    this.room = Math.floor(places * LOAD);
   }
 }

@@ -42,6 +42,8 @@ export interface TraceStep {
   readonly op: string;
   /** By the names of the definition; numbers as hex. `cptr` is the invoked capability. */
   readonly args: Readonly<Record<string, string>>;
+  /** How many words and capabilities were sent, where they were too few; `args` has no others. */
+  readonly sent?: { readonly words: number; readonly caps: number };
   readonly result: string;
   /** What became other in the kernel's tables: `what` names the row. A trace that was written before may lack the table. */
   readonly changed: readonly { readonly table?: string; readonly what: string; readonly field: string; readonly old: string | number; readonly new: string | number }[];
@@ -95,11 +97,21 @@ const cptrOf = (plan: Plan, row: number): bigint => {
 
 const argumentsOf = (plan: Plan, definition: Invocation, request: Request): Record<string, string> => ({
   cptr: hex(cptrOf(plan, request.target)),
-  ...Object.fromEntries(wordNames(definition).map((name, index) => [name, hex(request.words[index]!)])),
-  ...Object.fromEntries(definition.caps.map(({ name }, index) => [name, hex(cptrOf(plan, request.caps[index]!))])),
+  ...Object.fromEntries(wordNames(definition).slice(0, request.words.length).map((name, index) => [name, hex(request.words[index]!)])),
+  ...Object.fromEntries(definition.caps.slice(0, request.caps.length).map(({ name }, index) => [name, hex(cptrOf(plan, request.caps[index]!))])),
+});
+const isShort = (definition: Invocation, { words, caps }: Request): boolean => words.length < wordNames(definition).length || caps.length < definition.caps.length;
+
+/** The message of an instance, by who sends it. */
+export const messageOf = (plan: Plan, { subject, definition, request }: Performed): Pick<TraceStep, "actor" | "op" | "args" | "sent"> => ({
+  actor: plan.subjects[subject]!.name,
+  op: definition.label,
+  args: argumentsOf(plan, definition, request),
+  ...(isShort(definition, request) ? { sent: { words: request.words.length, caps: request.caps.length } } : {}),
 });
 
-const placeName = (plan: Plan, place: SlotPlace): string => {
+/** Where a slot is, for people. */
+export const placeName = (plan: Plan, place: SlotPlace): string => {
   switch (place.in) {
     case "sidNode":
       return `SIDNode[${plan.sids[place.sid]!.name}]`;
@@ -173,8 +185,8 @@ const instanceAt = (model: Model, ordinal: number): Performed => {
   return found;
 };
 
-/** Who invoked what, and what it gave the SMMU. */
-interface Told extends Pick<TraceStep, "actor" | "op" | "args"> {
+/** Who invoked what, and what it gave the SMMU; the error, where it was refused. */
+interface Told extends Pick<TraceStep, "actor" | "op" | "args" | "sent">, Partial<Pick<TraceStep, "result">> {
   readonly given: readonly Step[];
 }
 /** Runs one invocation on the model's window, which holds the state before it. */
@@ -185,9 +197,8 @@ const actsOf = (model: Model, ordinals: readonly number[]): Act[] => {
   const act =
     (performed: () => Performed): Act =>
     (machine) => {
-      const { plan } = model.booted;
-      const { subject, definition, request } = performed();
-      return { actor: plan.subjects[subject]!.name, op: definition.label, args: argumentsOf(plan, definition, request), given: model.run(definition, request, machine) };
+      const done = performed();
+      return { ...messageOf(model.booted.plan, done), given: model.run(done.definition, done.request, machine) };
     };
   if (model.symmetry !== undefined) return model.symmetry.lift(ordinals).map((performed) => act(() => performed));
   return ordinals.map((ordinal) => act(() => instanceAt(model, ordinal)));
@@ -226,7 +237,7 @@ export const traceThrough = (model: Model, head: Pick<Trace, "model" | "spec">, 
       machine = model.machine.execute(machine, step);
       return line;
     });
-    steps.push({ ...told, result: "seL4_NoError", changed: changes(plan, before, model.packed.unpack(state, 0)), steps: shown });
+    steps.push({ result: "seL4_NoError", ...told, changed: changes(plan, before, model.packed.unpack(state, 0)), steps: shown });
   }
   const violation = model.properties[property]!.violation(model.viewAt(state, 0));
   if (violation === undefined) throw new Error("the path does not violate the property");

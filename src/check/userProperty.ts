@@ -21,7 +21,7 @@ export interface UserProperty {
 }
 
 /** With ours they must fit the bits of a number. */
-const MOST = 24;
+const MOST = 31 - propertyNames.length;
 const TAKEN: readonly string[] = [...propertyNames, "intended-dma"];
 const HINT = "see \"Your own properties\" in README.md";
 

@@ -8,14 +8,17 @@ import type { Layout } from "../system/layout.ts";
 import type { Scope } from "../system/scale.ts";
 import type { OperationCoverage } from "./coverage.ts";
 import type { Replay } from "./replay.ts";
+import type { Search } from "./strategies/search.ts";
 import type { Trace, TraceModel } from "./trace.ts";
 
 export interface VerdictViolation {
   readonly property: string;
   readonly sentence: string;
   readonly message: string;
-  /** Invocations on the shortest trace. */
+  /** Invocations on the trace. */
   readonly length?: number;
+  /** False where the trace is short, and it is not shown that none is shorter. */
+  readonly shortest?: false;
   readonly trace?: Trace;
   /** The same messages on the whole layout, not scaled. */
   readonly unscaled?: Replay;
@@ -65,8 +68,10 @@ export interface Verdict {
   readonly end: string;
   readonly states: number;
   readonly transitions: number;
-  /** Invocations on the longest shortest path. */
+  /** Invocations on the longest shortest path; where depth was searched first, on the longest path that was followed. */
   readonly depth: number;
+  /** Left out where states were searched breadth first and kept whole. */
+  readonly search?: Search;
   /** Present where there is more than one: then `states` and `transitions` are their sums, and `depth` the greatest. */
   readonly slices?: readonly VerdictSlice[];
   /** A bound came before it was certified that no slice influences another: what is said of one slice is said of it alone. */

@@ -2,9 +2,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { WorkOrder } from "./background.ts";
 import { checkLayout } from "./check.ts";
+import type { CheckOptions } from "./checkOptions.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
 import { properties } from "./properties.ts";
 import { Refusal } from "./refusal.ts";
+import { checkByHash } from "./strategies/checkByHash.ts";
+import { checkDepthFirst } from "./strategies/checkDepthFirst.ts";
 import { loadProperties } from "./userProperty.ts";
 
 const { layout, options, stop } = workerData as WorkOrder;
@@ -12,11 +15,10 @@ const flag = new Int32Array(stop);
 let last = 0;
 try {
   const { workers = 1, propertyFiles = [] } = options;
-  const judged = [...properties, ...(await loadProperties(propertyFiles))];
-  const explore = workers > 1 ? checkInParallel : checkLayout;
-  const verdict = await explore(layout, {
+  const { strategy, visited } = options;
+  const alone = strategy === "depth" ? checkDepthFirst : visited === "hashes" ? checkByHash : checkLayout;
+  const heard: CheckOptions = {
     ...options,
-    properties: judged,
     warn: (diagnostic) => parentPort?.postMessage({ kind: "warning", diagnostic }),
     watch: (progress) => {
       if (progress.seconds - last > 0.2) {
@@ -25,7 +27,8 @@ try {
       }
       return Atomics.load(flag, 0) === 0;
     },
-  });
+  };
+  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles }) : alone(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles))] });
   parentPort?.postMessage({ kind: "verdict", verdict });
 } catch (error) {
   if (error instanceof Refusal) parentPort?.postMessage({ kind: "refused", diagnostics: error.diagnostics });

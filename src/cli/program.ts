@@ -61,7 +61,8 @@ const checkFlags = {
   maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
   maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
   traces: Flag.Int("traces").pipe(Flag.withDescription("this many different traces to each property that fails"), Flag.withDefault(1)),
-  strategy: Flag.Literals("strategy", ["exhaustive", "random"]).pipe(Flag.withDescription("every state, shortest traces first, or random walks"), Flag.withDefault("exhaustive")),
+  strategy: Flag.Literals("strategy", ["exhaustive", "depth", "random"]).pipe(Flag.withDescription("every state, shortest traces first; the same depth first; or random walks"), Flag.withDefault("exhaustive")),
+  visited: Flag.Literals("visited", ["states", "hashes"]).pipe(Flag.withDescription("what is kept of states that were met: with hashes alone nothing is proved"), Flag.withDefault("states")),
   runs: Flag.Int("runs").pipe(Flag.withDescription("random: how many walks (400)"), Flag.optional),
   length: Flag.Int("length").pipe(Flag.withDescription("random: invocations of the longest walk (50)"), Flag.optional),
   seed: Flag.Int("seed").pipe(Flag.withDescription("random: the same seed gives the same walks (1)"), Flag.optional),
@@ -108,6 +109,27 @@ const check = Command.make("check", checkFlags, (flags) =>
     await commands.check(flags.spec.value, given);
   }),
 ).pipe(Command.withDescription("Explore everything that untrusted components can do, and give a verdict"));
+
+const witnessFlags = {
+  spec,
+  goal: Flag.String("goal").pipe(Flag.withDescription("what to reach, as check names what it never did; may be given several times; unreached: all of that"), Flag.atLeast(1)),
+  scope: checkFlags.scope,
+  profile: checkFlags.profile,
+  mutant: checkFlags.mutant,
+  caches: checkFlags.caches,
+  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(200_000)),
+  maxDepth: checkFlags.maxDepth,
+  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(120)),
+  property: checkFlags.property,
+  out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for witnesses.json and the traces"), Flag.optional),
+  json,
+  verbose: flag("verbose", "also tell the stores and commands of each invocation"),
+};
+const witness = Command.make("witness", witnessFlags, ({ spec: file, mutant, out, maxStates, maxDepth, maxSeconds, ...flags }) =>
+  perform(async () =>
+    (await import("./commands/witness.ts")).witness(file, { ...flags, mutant: Option.getOrUndefined(mutant), out: Option.getOrUndefined(out), bounds: { states: maxStates, depth: maxDepth, seconds: maxSeconds } }),
+  ),
+).pipe(Command.withDescription("Find a way to something that should be possible: an invocation, a refusal, a DMA path"));
 
 const replayFlags = {
   spec,
@@ -202,7 +224,7 @@ const start = Command.make(
 
 const cofferdam = Command.make("cofferdam").pipe(
   Command.withDescription("DMA containment with capabilities: plan a system, generate its layout, check its isolation"),
-  Command.withSubcommands([topology, plan, generate, check, replay, exportCommand, invoke, prove, hazards, decode, translate, schema, start]),
+  Command.withSubcommands([topology, plan, generate, check, witness, replay, exportCommand, invoke, prove, hazards, decode, translate, schema, start]),
 );
 
 /** Help that was not asked for belongs to the error it comes with: stderr, so that a pipe never reads it. */

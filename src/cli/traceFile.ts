@@ -33,7 +33,7 @@ const given = Schema.Struct({
   command: Schema.optionalKey(Schema.Array(word)),
   what: Schema.optionalKey(short),
 });
-const step = Schema.Struct({ actor: short, op: short, args: Schema.Record(short, word), result: short, changed: Schema.Array(changed), steps: Schema.Array(given) });
+const step = Schema.Struct({ actor: short, op: short, args: Schema.Record(short, word), sent: Schema.optionalKey(Schema.Struct({ words: number, caps: number })), result: short, changed: Schema.Array(changed), steps: Schema.Array(given) });
 const witness = Schema.Struct({
   smmu: number,
   sid: Schema.String.check(Schema.isPattern(/^-?0x[0-9a-f]{1,8}$/)),

@@ -1,6 +1,7 @@
 /** A verdict in words, for someone who sees one for the first time. */
 import type { TraceStep } from "../check/trace.ts";
 import { summaryOf } from "../check/summary.ts";
+import { searchText } from "./searchText.ts";
 import { scopeInWords, type Verdict, type VerdictSlice, type VerdictViolation } from "../check/verdict.ts";
 
 const count = (number: number): string => number.toLocaleString("en-US");
@@ -11,6 +12,7 @@ const headline = ({ result, end, system, adversaries, sampled }: Verdict): strin
   if (result === "holds") return `HOLDS  ${system}: every property holds in every reachable state, ${who}, at the scope below.`;
   if (result === "violated") return `VIOLATED  ${system}: isolation can be broken.`;
   if (sampled !== undefined) return `INCONCLUSIVE  ${system}: ${count(sampled.walks)} random walk(s) met no violation${end === "sampled" ? "" : ` (${end})`}. A sample is no proof: none is excluded.`;
+  if (end === "exhausted-by-hash") return `INCONCLUSIVE  ${system}: nothing was left to explore, but states were known by hash alone, so some may have been omitted. No violation was met, and none is excluded.`;
   return `INCONCLUSIVE  ${system}: exploration stopped at a bound (${end}). No violation was met, and none is excluded.`;
 };
 
@@ -43,7 +45,7 @@ const violationText = (violation: VerdictViolation, index: number, all: readonly
   return [
     `${violation.property}: ${summaryOf(trace)}.`,
     ...(first ? [what] : []),
-    `  ${!first ? "Another" : trace.seed === undefined ? "Shortest" : "Shrunk"} trace, ${trace.steps.length} invocation(s):`,
+    `  ${!first ? "Another" : violation.shortest === false ? "Short" : trace.seed === undefined ? "Shortest" : "Shrunk"} trace, ${trace.steps.length} invocation(s)${violation.shortest === false ? ", not claimed to be the shortest" : ""}:`,
     ...trace.steps.flatMap(stepText),
     ...transaction,
     ...(transaction.length === 0 ? [] : via),
@@ -65,6 +67,7 @@ const scopeText = ({ scope, sampled }: Verdict): string =>
   sampled?.whole === true ? `Scope: the whole layout, unscaled; IOVAs are those mapped at boot and ${scope.addresses} more, and a CNode that is made has ${scope.slots} slot(s).` : `Scope: ${scopeInWords(scope)}. Larger scopes are not covered.`;
 
 const explored = (verdict: Verdict): string => {
+  if (verdict.search !== undefined) return searchText(verdict, verdict.search);
   const { slices } = verdict;
   const counted = `${count(verdict.states)} states, ${count(verdict.transitions)} transitions${slices === undefined ? "" : ` in ${slices.length} slices`}`;
   if (verdict.end === "exhausted") return `Exhausted: ${counted}, no state${slices === undefined ? "" : " of a slice"} further than ${verdict.depth} invocations away.`;

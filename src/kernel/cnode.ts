@@ -2,11 +2,11 @@
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
-import { CB_CONTROL, CNODE, ENDPOINT, FRAME, IRQ_CONTROL, maskRights, NOTIFICATION, NULL, PAGE_TABLE, REPLY, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
+import { CB_CONTROL, CNODE, ENDPOINT, FRAME, IRQ_CONTROL, maskRights, NOTIFICATION, NULL, PAGE_TABLE, READ_WRITE, REPLY, SID_CONTROL, UNTYPED, VSPACE } from "./capability.ts";
 import { hasChildren, insertCopy, move, slotNamed, swap } from "./cspace.ts";
 import { deleteSlot, revoke } from "./deletion.ts";
 import { invocation, type Refusal, refusal, type Request, truncated, type WordArgument } from "./invocation.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, keeps } from "./kernel.ts";
 import { emptyDestination, lookupRefusals, type SlotAddress } from "./lookup.ts";
 import type { Guard } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
@@ -51,12 +51,12 @@ const deriveRefusals: readonly Refusal[] = [
 ];
 
 /** The copy of a frame carries masked rights and no mapping of its own (`Arch_deriveCap`: capFMappedASID = 0). */
-export const deriveInto = (rights: bigint) => (copy: SlotRow) => {
+const deriveInto = (kernel: Kernel, rights: bigint) => (copy: SlotRow) => {
   if (copy.kind === ENDPOINT) copy.rights &= Number(rights & 15n);
   // objecttype.c `maskCapRights`: a notification is sent to or received from; it has nothing to grant.
   if (copy.kind === NOTIFICATION) copy.rights &= Number(rights & 3n) | 12;
   if (copy.kind !== FRAME) return;
-  copy.rights = maskRights(copy.rights, rights);
+  copy.rights = maskRights(keeps(kernel, "copy-masks-rights") ? copy.rights : READ_WRITE, rights);
   copy.asid = NONE;
   copy.address = 0;
 };
@@ -69,7 +69,7 @@ export const Copy = invocation({
   words: [destinationWords, sourceWords, { name: "rights", of: "rights" }],
   refusals: [...transferRefusals, truncated(5, 1), ...deriveRefusals],
   effect: (kernel, request) =>
-    insertCopy(kernel, slotNamed(kernel, ...source(request)), slotNamed(kernel, ...destination(request)), deriveInto(request.words[4]!)),
+    insertCopy(kernel, slotNamed(kernel, ...source(request)), slotNamed(kernel, ...destination(request)), deriveInto(kernel, request.words[4]!)),
 });
 
 /** CNode capability data: guard size in the low 6 bits, guard above (cnode.c, cnode_capdata). */
@@ -114,7 +114,7 @@ export const Mint = invocation({
   refusals: [...transferRefusals, truncated(6, 1), ...dataRefusals(sourceSlot, 5, false), ...deriveRefusals],
   effect: (kernel, request) =>
     insertCopy(kernel, slotNamed(kernel, ...source(request)), slotNamed(kernel, ...destination(request)), (copy) => {
-      deriveInto(request.words[4]!)(copy);
+      deriveInto(kernel, request.words[4]!)(copy);
       update(kernel, copy, request.words[5]!);
     }),
 });

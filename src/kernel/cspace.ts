@@ -9,7 +9,7 @@ import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";
 import { WORD_BITS } from "../../specs/sel4/object.ts";
 import { ASID_POOL, CB, clearSlot, CNODE, CNODE_ZOMBIE, copyCapability, ENDPOINT, namesObject, NOTIFICATION, SID, THREAD, THREAD_ZOMBIE, UNTYPED } from "./capability.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, keeps } from "./kernel.ts";
 import type { Plan, PlanUntyped } from "./plan.ts";
 import type { SlotRow } from "./state.ts";
 
@@ -114,9 +114,9 @@ export const insertCopy = (kernel: Kernel, source: number, dest: number, adjust?
   copyCapability(from, to);
   adjust?.(to);
   to.revocable = revocableCopy(to, from);
-  to.parent = from.revocable === 1 ? source : from.parent;
+  to.parent = from.revocable === 1 && keeps(kernel, "copy-remembers-parent") ? source : from.parent;
   // cnode.c `setUntypedCapAsFull`: two capabilities must not hand out the same memory.
-  if (from.kind === UNTYPED) from.watermark = unitsOf(kernel.plan.untypeds[from.object]!);
+  if (from.kind === UNTYPED && keeps(kernel, "copy-fills-untyped")) from.watermark = unitsOf(kernel.plan.untypeds[from.object]!);
 };
 
 /** Steps of the watermark from an empty untyped to a full one. */
@@ -180,5 +180,5 @@ export const emptySlot = (kernel: Kernel, row: number): void => {
   const { slot } = kernel.tables;
   const parent = slot.at(row).parent;
   clearSlot(slot.at(row));
-  for (const child of slot.having({ parent: row })) slot.at(child).parent = parent;
+  if (keeps(kernel, "delete-hands-children-on")) for (const child of slot.having({ parent: row })) slot.at(child).parent = parent;
 };

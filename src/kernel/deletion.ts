@@ -30,14 +30,14 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
     case SID:
       if (!final) return;
       deleteSlot(kernel, sidNode(kernel, object));
-      kernel.tables.sid.at(object).issued = 0;
+      if (keeps(kernel, "delete-clears-issued")) kernel.tables.sid.at(object).issued = 0;
       return;
     case CB:
       // The kernel's copy goes: the stream is unbound (capBindSID), whether or not the bank lives on.
       if (place.in === "sidNode") unbind(kernel, place.sid);
       if (!final) return;
       deleteSlot(kernel, cbNode(kernel, object));
-      kernel.tables.cb.at(object).issued = 0;
+      if (keeps(kernel, "delete-clears-issued")) kernel.tables.cb.at(object).issued = 0;
       return;
     case VSPACE:
       if (place.in === "cbNode") unassign(kernel, place.cb, object);

@@ -188,8 +188,10 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
     forStream(sid, (smmu, id) => [barrier, command(smmu, CommandCfgiCd.encode({ Op: BigInt(opcodes.CFGI_CD_ALL.code), SID: BigInt(id) }), `CFGI_CD_ALL ${hex(id)}`), { kind: "sync", smmu }]),
   );
   const invalidateVmid = remember((cb) => tlbi(cb, { Op: BigInt(opcodes.TLBI_S12_VMALL.code) }, "TLBI_S12_VMALL"));
+  // One address. As a range it would need a level where Num and Scale are 0 (IHI 0070 section 4.4.1.1).
+  const extent = keeps("range-names-a-level") ? {} : ({ TG: "4K" } as const);
   const invalidateStage2 = remember((cb, entry, leaf) =>
-    tlbi(cb, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry]!.address, Leaf: BigInt(leaf) }, `TLBI_S2_IPA ${hex(plan.entries[entry]!.address)} Leaf=${leaf}`),
+    tlbi(cb, { Op: BigInt(opcodes.TLBI_S2_IPA.code), Address: plan.entries[entry]!.address, Leaf: BigInt(leaf), ...extent }, `TLBI_S2_IPA ${hex(plan.entries[entry]!.address)} Leaf=${leaf}`),
   );
   // Entries that hold both stages are found by the guest's address alone, so all of the VMID's go; behind a SYNC of the
   // first command, or one more could be made of what it has not removed yet.

@@ -188,14 +188,19 @@ const forRequests = (kernel: Kernel, definition: Invocation, target: number, cno
 
 /**
  * Every instance for every untrusted subject (or those named), in declared order: subject, slot, definition,
- * capabilities, words.
+ * capabilities, words. `tried`: the definitions to try on a kind of capability.
  */
-export const forEachInstance = (kernel: Kernel, subjects: readonly number[], visit: (subject: number, definition: Invocation, request: Request) => void): void => {
+export const forEachInstance = (
+  kernel: Kernel,
+  subjects: readonly number[],
+  visit: (subject: number, definition: Invocation, request: Request) => void,
+  tried: (kind: number) => readonly Invocation[] = exploredOn,
+): void => {
   for (const subject of subjects) {
     const cnode = kernel.plan.cnodes[kernel.plan.subjects[subject]!.cnode]!;
     for (let position = 0; position < cnode.indices.length; position++) {
       const target = cnode.firstRow + position;
-      for (const definition of exploredOn(kernel.tables.slot.at(target).kind))
+      for (const definition of tried(kernel.tables.slot.at(target).kind))
         forRequests(kernel, definition, target, cnode, (request) => visit(subject, definition, request));
     }
   }

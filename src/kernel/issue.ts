@@ -5,7 +5,7 @@
  */
 import { insertNew, slotNamed } from "./cspace.ts";
 import { type Invocation, invocation, refusal, type Request, type WordClass } from "./invocation.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, keeps } from "./kernel.ts";
 import { emptyDestination, lookupRefusals, type SlotAddress } from "./lookup.ts";
 
 /** The word that names a resource: the SMMU's index above the 32-bit number, which is seL4's word where there is one SMMU. */
@@ -49,7 +49,7 @@ export const issue = (what: Issued): Invocation => {
       }),
       refusal("seL4_RevokeFirst", `the ${what.noun}'s capability has been issued`, (kernel, request) => {
         const resource = named(kernel, request);
-        return resource >= 0 && what.issued(kernel, resource).issued === 1 ? [] : undefined;
+        return resource >= 0 && what.issued(kernel, resource).issued === 1 && keeps(kernel, "issue-refuses-twice") ? [] : undefined;
       }),
       ...lookupRefusals("destination", slotAddress),
       emptyDestination(slotAddress),
@@ -58,7 +58,7 @@ export const issue = (what: Issued): Invocation => {
     ],
     effect: (kernel, request) => {
       const resource = named(kernel, request);
-      what.issued(kernel, resource).issued = 1;
+      if (keeps(kernel, "issue-marks-issued")) what.issued(kernel, resource).issued = 1;
       insertNew(kernel, request.target, slotNamed(kernel, ...slotAddress(request)), what.kind, resource);
     },
   });

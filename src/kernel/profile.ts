@@ -97,6 +97,15 @@ export const safeguards = {
   "table-invalidates-everything-below": "removing a page table invalidates only the first address it covers",
   "ste-words-before-config": "BindCB and AssignVspace store the word with V and Config in the same CFGI as the others, so that one fetch may mix old and new ones",
   "map-breaks-before-make": "Page_Map over a valid entry issues no invalidation",
+  "copy-masks-rights": "Copy and Mint give the rights that they are asked for, whatever those of the source are",
+  "copy-remembers-parent": "a copy stands in the derivation tree where its source does and not below it, so that revoking the source spares it",
+  "copy-fills-untyped": "copying an untyped does not mark it as full, so that both copies hand out the same memory",
+  "delete-hands-children-on": "deleting a capability leaves its children in the derivation tree with a parent that is gone",
+  "delete-clears-issued": "deleting the last capability of a stream or context bank leaves it marked as issued, so that it is lost for good",
+  "issue-refuses-twice": "GetSID and GetCB do not ask whether the capability was issued already",
+  "issue-marks-issued": "GetSID and GetCB do not mark what they issue, so that it can be issued again",
+  "retype-respects-children": "Retype starts at the untyped's beginning although something made from it is left",
+  "range-names-a-level": "an unmapped page is invalidated as a range of one granule without a level, which stops the command queue of an SMMU with range invalidation",
 } as const;
 export type Safeguard = keyof typeof safeguards;
 

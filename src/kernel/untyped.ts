@@ -50,8 +50,10 @@ const windowRows = (kernel: Kernel, request: Request): number[] => {
   return Array.from({ length: Number(request.words[5]) }, (_, n) => kernel.plan.slotRow(cnode, Number(request.words[4]) + n));
 };
 const untypedAt = (kernel: Kernel, row: number): PlanUntyped => kernel.plan.untypeds[kernel.tables.slot.at(row).object]!;
+/** Something made from the untyped is left (untyped.c `decodeUntypedInvocation`: ensureNoChildren). */
+const isInUse = (kernel: Kernel, row: number): boolean => hasChildren(kernel, row) && keeps(kernel, "retype-respects-children");
 /** Bytes handed out; none once there are no children. */
-const used = (kernel: Kernel, row: number): bigint => (hasChildren(kernel, row) ? BigInt(kernel.tables.slot.at(row).watermark) * untypedAt(kernel, row).unit : 0n);
+const used = (kernel: Kernel, row: number): bigint => (isInUse(kernel, row) ? BigInt(kernel.tables.slot.at(row).watermark) * untypedAt(kernel, row).unit : 0n);
 const freeBytes = (kernel: Kernel, row: number): bigint => untypedAt(kernel, row).size - used(kernel, row);
 
 /** Where each object goes: from the watermark on, aligned to its size. */
@@ -155,7 +157,7 @@ export const Retype = invocation({
     const places = placesOf(kernel, request);
     const kind = kindMade(request.words[0]!);
     const bits = objectBits(request.words[0]!, request.words[1]!);
-    const fresh = !hasChildren(kernel, row);
+    const fresh = !isInUse(kernel, row);
     // untyped.c `resetUntypedCap`: nothing is left of the earlier objects, and their contents go.
     if (fresh && !device) resetInChunks(kernel, row);
     if (fresh && !device && keeps(kernel, "retype-clears-memory")) kernel.emit(kernel.driver.clearMemory(base, size, name));

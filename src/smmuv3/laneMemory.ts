@@ -4,7 +4,7 @@
  */
 import { PAGE_BYTES } from "../base/words.ts";
 import { type Image, type Page, runsBetween } from "./image.ts";
-import type { MemoryRange, Snapshot } from "./snapshot.ts";
+import { merged, type MemoryRange, type Snapshot } from "./snapshot.ts";
 
 const PAGE_LANES = 1024;
 /** In place of a page: memory does not answer there. */
@@ -39,17 +39,11 @@ type Start = readonly [first: number, base: number];
 const pageBelow = (address: bigint): number => Number(address / PAGE_BYTES);
 const pageAbove = (address: bigint): number => Number((address + PAGE_BYTES - 1n) / PAGE_BYTES);
 
-/** Ranges of whole words, ascending and apart. A word answers if one range holds all of it. */
-const wholeWords = (ram: readonly MemoryRange[]): { readonly from: bigint; readonly end: bigint }[] => {
-  const aligned = ram.map(({ addr, size }) => ({ from: (addr + 7n) & ~7n, end: (addr + size) & ~7n })).filter(({ from, end }) => from < end);
-  const apart: { from: bigint; end: bigint }[] = [];
-  for (const { from, end } of aligned.toSorted((a, b) => (a.from < b.from ? -1 : Number(a.from > b.from)))) {
-    const last = apart.at(-1);
-    if (last === undefined || from > last.end) apart.push({ from, end });
-    else if (end > last.end) last.end = end;
-  }
-  return apart;
-};
+/** Ranges of whole words, ascending and apart. Ranges are joined first: a word may lie in two that touch. */
+const wholeWords = (ram: readonly MemoryRange[]): { readonly from: bigint; readonly end: bigint }[] =>
+  merged(ram)
+    .map(({ addr, size }) => ({ from: (addr + 7n) & ~7n, end: (addr + size) & ~7n }))
+    .filter(({ from, end }) => from < end);
 
 /** Where runs begin if only `ram` answers. Of two that begin at one page the later one counts. */
 const answering = (image: Image, ram: readonly MemoryRange[], place: (page: Page) => number): Start[] => {

@@ -35,7 +35,7 @@ const MOST_BYTES = 2 ** 18 * RECORD;
 const GZIP_OS = 9;
 
 /** Ranges ascending and apart; those that touch are one. */
-const merged = (ranges: readonly MemoryRange[]): MemoryRange[] => {
+export const merged = (ranges: readonly MemoryRange[]): MemoryRange[] => {
   const apart: { addr: bigint; size: bigint }[] = [];
   for (const { addr, size } of ranges.toSorted((a, b) => (a.addr < b.addr ? -1 : Number(a.addr > b.addr)))) {
     const last = apart.at(-1);

@@ -163,10 +163,11 @@ const fillSlots = (layout: Layout, plan: Plan, profile: Profile, tables: KernelT
       const row = tables.slot.at(rowOfSlot(plan, component, slot));
       row.kind = kindOf[cap.kind];
       row.object = objectOf(layout, plan, cap);
-      row.parent = parent === undefined ? NONE : rowOfSlot(plan, parent.component, parent.slot);
       // A copy made at boot is no parent of further copies; what a control capability issued is, by the profile.
       const issued = cap.kind === "sid" || cap.kind === "cb";
       const copy = parent !== undefined && !(issued && isControl(layout, parent));
+      const above = copy && issued && !profile.issuedRevocable ? parentOf(layout, parent) : parent;
+      row.parent = above === undefined ? NONE : rowOfSlot(plan, above.component, above.slot);
       row.revocable = Number(cap.kind === "untyped" || (!copy && (!issued || profile.issuedRevocable)));
       if (cap.kind === "cnode") row.guard = plan.guards.findIndex(({ size }) => size === rootGuard(layout.components[cap.component]!.radix).size);
       if (cap.kind === "sid") tables.sid.at(cap.sid).issued = 1;
@@ -177,7 +178,13 @@ const fillSlots = (layout: Layout, plan: Plan, profile: Profile, tables: KernelT
       if (cap.kind === "pageTable") row.address = tableAddress(plan, cap.mapped);
     }
 };
-const isControl = (layout: Layout, at: { readonly component: number; readonly slot: number }): boolean =>
+interface SlotAt {
+  readonly component: number;
+  readonly slot: number;
+}
+/** Where a capability can have no children, its copies stand beside it (cnode.c `cteInsert`). */
+const parentOf = (layout: Layout, at: SlotAt): SlotAt | undefined => layout.components[at.component]!.slots.find(({ slot }) => slot === at.slot)?.parent;
+const isControl = (layout: Layout, at: SlotAt): boolean =>
   layout.components[at.component]!.slots.some(({ slot, cap }) => slot === at.slot && (cap.kind === "sidControl" || cap.kind === "cbControl"));
 
 /** The least address below a table at `level` that starts at `iova`. */

@@ -20,6 +20,8 @@ const caught: readonly (readonly [Safeguard, invocation: string, clauses: readon
   ["vmid-cleared-between-vspaces", "UnassignVspace", ["cached translations"]],
   ["ste-words-before-config", "BindCB", ["cached translations", "meanwhile"]],
   ["map-breaks-before-make", "Page_Map", ["cached translations"]],
+  ["issue-marks-issued", "GetSID", ["issued objects"]],
+  ["range-names-a-level", "Page_Unmap", ["cached translations", "commands done"]],
 ];
 
 const failing = (result: Pick<ReturnType<typeof induction>, "obligations">) => result.obligations.filter(({ failed }) => failed > 0);

@@ -1,7 +1,8 @@
 /** A system whose driver has a block of 2 MiB: the checker, from the plan to the trace. */
 import { describe, expect, it } from "vitest";
 import { breadthFirst } from "../../src/check/breadth.ts";
-import { checkLayout, defaultBounds } from "../../src/check/check.ts";
+import { checkLayout } from "../../src/check/check.ts";
+import { defaultBounds } from "../../src/check/checkOptions.ts";
 import { createModel } from "../../src/check/model.ts";
 import { properties, type PropertyName } from "../../src/check/properties.ts";
 import { traceModel, traceOf } from "../../src/check/trace.ts";
@@ -67,7 +68,7 @@ describe("a system with 2 MiB frames", () => {
   it("a forgotten invalidation leaves a whole block in the caches, and the trace replays on the whole layout", () => {
     const { result, violations } = checkLayout(layoutOf("large-frames", twoFrames), { profile: mutantOf(cofferdam, "unmap-invalidates") });
     expect(result).toBe("violated");
-    expect(violations[0]).toMatchObject({ property: "no-dangling", unscaled: { result: "violated" } });
+    expect(violations[0]).toMatchObject({ property: "dma-integrity", unscaled: { result: "violated" } });
     expect(violations[0]!.trace!.witness.via.at(-1)?.what).toBe("cached stage-2 level 2 descriptor");
   });
 

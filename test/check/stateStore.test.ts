@@ -4,7 +4,7 @@ import { mixed, StateStore, sumOf } from "../../src/check/stateStore.ts";
 
 const WORDS = 3;
 
-it.each([1, 40_000])("numbers each state once, and finds it again, when there are %s different first words", (most) => {
+it.each([1, 40_000])("numbers each state once, finds it again, and gives all of them away, when there are %s different first words", (most) => {
   const store = new StateStore(WORDS);
   const known = new Map<string, number>();
   // A batch with states before the one that is added, as searches have it.
@@ -26,10 +26,13 @@ it.each([1, 40_000])("numbers each state once, and finds it again, when there ar
   // More than the first table holds; and some were there before.
   expect(known.size).toBeGreaterThan(20_000);
   expect(known.size).toBeLessThan(45_001);
+  // Another store goes on with the same memory.
+  const other = new StateStore(WORDS);
+  other.adopt(store.buffers(), store.count);
   for (const [text, index] of known) {
     const state = Uint32Array.from(text.split(" ").map(Number));
-    const found = store.find(state, sumOf(state, 0, WORDS));
-    if (found !== index) expect(found).toBe(index);
+    const found = [store.add(state), other.add(state)];
+    if (found.some((one) => one !== -1 - index)) expect(found).toEqual([-1 - index, -1 - index]);
   }
-  expect(store.find(Uint32Array.of(50_000, 0, 0), sumOf(Uint32Array.of(50_000, 0, 0), 0, WORDS))).toBe(-1);
+  expect(other.add(Uint32Array.of(50_000, 0, 0))).toBe(known.size);
 });

@@ -28,6 +28,12 @@ describe("memory as lanes", () => {
       expect([0x1000n, 0x1_0000_1000n, 0x1000_0000_1000n, 0x2_0000_1000n].map((at) => wordAt(memory, at)), `round ${round}`).toEqual([1n, 2n, 3n, 0n]);
     }
   });
+  it("answers for a word that lies in two ranges of RAM that touch, as the reader of snapshots does", () => {
+    const images = createImages();
+    const snapshot = { image: images.store(images.empty, 8n, 7n), ram: [{ addr: 0n, size: 9n }, { addr: 9n, size: 4087n }] };
+    expect(wordAt(laneMemory(snapshot), 8n)).toBe(7n);
+    expect(reader(snapshot)(8n)).toBe(7n);
+  });
   it("does not answer outside of RAM, and leaves pages that RAM cuts to the other walker", () => {
     const images = createImages();
     const image = images.fill(images.empty, 0n, 0x10000n, [7n]);

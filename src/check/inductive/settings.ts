@@ -312,4 +312,15 @@ export const coreInvocations: readonly CoreInvocation[] = [
 ];
 
 /** Safeguards of what is no part of the core: page tables as objects, and Retype. Nothing here can tell that one is gone. */
-export const outsideTheCore: readonly Safeguard[] = ["table-delete-invalidates", "table-invalidates-everything-below", "retype-clears-memory"];
+export const outsideTheCore: readonly Safeguard[] = [
+  "table-delete-invalidates",
+  "table-invalidates-everything-below",
+  "retype-clears-memory",
+  "copy-masks-rights",
+  "copy-remembers-parent",
+  "copy-fills-untyped",
+  "delete-hands-children-on",
+  "delete-clears-issued",
+  "issue-refuses-twice",
+  "retype-respects-children",
+];

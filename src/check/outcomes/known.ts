@@ -1,6 +1,7 @@
 /** What is known of instances: what each comes to, which there are, and what all of a subject come to. */
 import type { Invocation, Request } from "../../kernel/invocation.ts";
 import type { PartChange } from "../collapse.ts";
+import type { Fact } from "./facts.ts";
 import type { FactNode } from "./factTree.ts";
 import type { StepList } from "./stepLists.ts";
 
@@ -52,4 +53,12 @@ export interface Together {
   readonly from: number;
   readonly to: number;
   times: number;
+}
+/** What a run came to know: grows as it goes on. */
+export interface Learnt {
+  /** Everything that was asked of any state. */
+  readonly asked: ReadonlySet<Fact>;
+  /** Bits that some outcome writes, by word. */
+  readonly written: Uint32Array;
+  readonly given: () => Iterable<StepList>;
 }

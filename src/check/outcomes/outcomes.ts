@@ -21,7 +21,7 @@ import { NotAlike, type Orbits } from "../symmetry/orbits.ts";
 import type { Renaming } from "../symmetry/renaming.ts";
 import type { Fact } from "./facts.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
-import type { InstanceList, KnownInstance, Outcome, Together, Varying } from "./known.ts";
+import type { InstanceList, KnownInstance, Learnt, Outcome, Together, Varying } from "./known.ts";
 import { Performed } from "./performed.ts";
 import { type StepList, StepLists } from "./stepLists.ts";
 import { type Noted, Recorder } from "./recorder.ts";
@@ -37,15 +37,6 @@ interface Lesson<L> {
  * each instance is looked up by itself. Ten times as many made the search slower.
  */
 const MOST_TOGETHER = 2_000;
-
-/** What a run came to know: grows as it goes on. */
-export interface Learnt {
-  /** Everything that was asked of any state. */
-  readonly asked: ReadonlySet<Fact>;
-  /** Bits that some outcome writes, by word. */
-  readonly written: Uint32Array;
-  readonly given: () => Iterable<StepList>;
-}
 
 export interface Outcomes {
   readonly learnt: Learnt;

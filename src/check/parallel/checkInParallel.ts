@@ -1,35 +1,91 @@
 /** The main job of the checker with several threads: the same verdict as with one. */
-import { cofferdam, profileFields } from "../../kernel/profile.ts";
+import { cofferdam } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope } from "../../system/scale.ts";
-import { bootAt, type CheckOptions, defaultBounds, reachedBy, verdictOf, violationOf } from "../check.ts";
+import { askedProfile } from "../askedProfile.ts";
+import type { Bounds } from "../breadth.ts";
+import { bootAt, reachedBy, told, verdictOf, violationOf } from "../check.ts";
+import type { CheckOptions } from "../checkOptions.ts";
+import { alikeTold, type Explored, groupFor, inSlices, signatureIn } from "../explore.ts";
+import { reachedTogether } from "../coverage.ts";
+import { keepingOf } from "../keeping.ts";
 import { createModel } from "../model.ts";
-import { apart } from "../slices/apart.ts";
+import type { Group } from "../symmetry/group.ts";
+import { NotAlike } from "../symmetry/orbits.ts";
 import { properties } from "../properties.ts";
 import { traceModel } from "../trace.ts";
+import { loadProperties } from "../userProperty.ts";
 import type { Verdict } from "../verdict.ts";
 import { exploreWithCrew } from "./crew.ts";
+import { sharedImages, sharedImagesBuffer } from "./sharedImages.ts";
+import { sharedMachineIds, sharedMachineIdsBuffer } from "./sharedMachineIds.ts";
 
-export const checkInParallel = async (layout: Layout, options: CheckOptions): Promise<Verdict> => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", properties: judged = properties, workers: members = 1, unreduced = [] } = options;
-  const model = createModel(bootAt(layout, profile, { scope, unreduced }), judged, caches);
-  const { explored, reached, asked } = await exploreWithCrew({
-    layout,
-    scope,
-    profile,
-    caches,
-    unreduced,
-    properties: judged.map(({ name }) => name),
-    words: model.words,
-    members,
-    bounds: { ...defaultBounds, ...options.bounds },
-    ...(options.watch === undefined ? {} : { watch: options.watch }),
-  });
-  for (const part of reached) model.coverage.resume(part, layout.dma);
-  const fields = Object.keys(profileFields);
-  const whole = { ...reachedBy(model), profileFields: { asked: fields.filter((field) => asked.has(field)), never: fields.filter((field) => !asked.has(field)) } };
-  const broken = explored.found.map((found) => violationOf(layout, model, scope, caches, found));
-  const { end, states, edges, depth } = explored;
-  const { unsliced } = apart(model, unreduced, { traces: 1, kept: false, workers: members });
-  return verdictOf(model, traceModel(model.booted, scope, caches), { end, states, transitions: edges, depth, ...(unsliced === undefined ? {} : { unsliced: [unsliced] }) }, whole, broken);
+/** `properties` are ours; those of the user's own are loaded by each thread from their files. */
+export interface ParallelOptions extends CheckOptions {
+  readonly propertyFiles?: readonly string[];
+}
+
+export const checkInParallel = async (layout: Layout, options: ParallelOptions): Promise<Verdict> => {
+  const { scope = defaultScope, profile = cofferdam, caches = "may", workers: members = 1, traces = 1, unreduced = [], propertyFiles = [] } = options;
+  const judged = [...(options.properties ?? properties), ...(await loadProperties(propertyFiles))];
+  const asked = askedProfile(profile);
+  const machineIds = sharedMachineIdsBuffer();
+  const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches, sharedMachineIds(machineIds));
+  const head = traceModel({ ...model.booted, profile }, scope, caches);
+  const keeping = keepingOf(model, head, traces, asked, options, "whole");
+  const before = model.coverage.reached(layout.dma);
+
+  /** One search, with what is taken for alike. */
+  const search = async (bounds: Bounds, group: Group | undefined, notAlike: readonly string[]): Promise<Explored> => {
+    const images = group === undefined ? undefined : sharedImagesBuffer(group.renamings.length);
+    const own = group === undefined || images === undefined ? model : createModel(model.booted, judged, caches, sharedMachineIds(machineIds), { group, images: sharedImages(images, group.renamings.length) });
+    const { explored, represented, ...since } = await exploreWithCrew({
+      layout,
+      scope,
+      profile,
+      caches,
+      unreduced,
+      properties: judged.map(({ name }) => name),
+      propertyFiles,
+      words: model.words,
+      machineIds,
+      symmetry: images === undefined ? undefined : { smaller: notAlike.length, images },
+      members,
+      bounds,
+      ...(options.watch === undefined ? {} : { watch: options.watch }),
+      ...(traces === 1 ? {} : { wanted: { traces, signature: signatureIn(own) } }),
+      ...(keeping?.from === undefined ? {} : { from: keeping.from }),
+      due: () => keeping?.due() === true,
+      keep: (kept, fields) => {
+        asked.also(fields);
+        keeping?.keepPieces({ ...kept, reached: reachedTogether([before, kept.reached]) });
+      },
+    });
+    asked.also(since.asked);
+    own.coverage.resume(since.reached, layout.dma);
+    const { found, end, states, edges, depth } = explored;
+    return { model: own, run: { end, states, transitions: edges, depth, ...alikeTold(group, notAlike, states, represented) }, found: found.map((one) => ({ model: own, found: one })) };
+  };
+  const whole = async (bounds: Bounds): Promise<Explored> => {
+    const notAlike: string[] = [];
+    for (let group = groupFor(model, keeping !== undefined, unreduced); ; group = group?.smaller()) {
+      try {
+        return await search(bounds, group, notAlike);
+      } catch (error) {
+        if (!(error instanceof NotAlike) || group === undefined) throw error;
+        notAlike.push(error.message);
+      }
+    }
+  };
+
+  try {
+    const sliced = inSlices(model, caches, keeping !== undefined, options);
+    const explored = sliced.explored ?? (await whole(sliced.bounds));
+    asked.stop();
+    const reached = { ...reachedBy(explored.model), profileFields: { asked: asked.asked(), never: asked.never() } };
+    const broken = explored.found.map((one) => violationOf(layout, one.model, scope, caches, one.found));
+    return verdictOf(model, head, { ...explored.run, ...sliced.told }, reached, broken);
+  } catch (error) {
+    throw told(error, model, options);
+  }
 };

@@ -1,23 +1,39 @@
-/** Leads the threads of a parallel exploration, level by level, and finds the way to what they meet: see protocol.ts. */
+/** Leads the threads of a parallel exploration, level by level: see protocol.ts. */
 import { Worker } from "node:worker_threads";
-import type { Bounds, Exploration, Found, Progress } from "../breadth.ts";
-import type { Reached } from "../coverage.ts";
-import { control as places, type Enlistment, type Marks, type Order, type Report, RING_ENTRIES, STOPPED } from "./protocol.ts";
-import { ringBytes } from "./ring.ts";
-import { sharedMachineIdsBuffer } from "./sharedMachineIds.ts";
+import type { Bounds, Exploration, Progress, Standing, Wanted } from "../breadth.ts";
+import type { Kept } from "../checkpoint.ts";
+import { Collected, type Violating } from "../collected.ts";
+import { type Reached, reachedTogether } from "../coverage.ts";
+import { NotAlike } from "../symmetry/orbits.ts";
+import { PropertyFailed } from "../properties.ts";
+import { endedByItself, Refusal } from "../refusal.ts";
+import { handedOut, ranksOf, Whole } from "./holdings.ts";
+import { control as places, type Enlistment, FAILED, type Order, PAUSED, type Report, STOPPED } from "./protocol.ts";
+import { ringsFor } from "./ring.ts";
 
-export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "words"> {
+export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "propertyFiles" | "words" | "machineIds" | "symmetry"> {
   readonly members: number;
+  /** How many states are on their way from one thread to another at most; a power of two. */
+  readonly between?: number;
   readonly bounds: Bounds;
   /** Answers true to go on; asked several times a second. */
   readonly watch?: (progress: Progress) => boolean;
+  readonly wanted?: Wanted;
+  /** Where an earlier search stood; it is used up. */
+  readonly from?: Standing;
+  /** Is it time to keep? Asked as often as `watch` is. */
+  readonly due: () => boolean;
+  /** Called when it is due, and when the search stops before its end; with what was reached since `from`, and the fields of the profile that decided something. */
+  readonly keep: (kept: Kept, asked: readonly string[]) => void;
 }
 export interface CrewExploration {
   readonly explored: Exploration;
-  /** What each thread reached. */
-  readonly reached: readonly Reached[];
-  /** Fields of the profile that decided something in any of them. */
-  readonly asked: ReadonlySet<string>;
+  /** What was reached since `from`. */
+  readonly reached: Reached;
+  /** Fields of the profile that decided something in any of the threads. */
+  readonly asked: readonly string[];
+  /** How many states those that were met stand for. */
+  readonly represented: number;
 }
 
 /** Who waits for a report. */
@@ -26,17 +42,23 @@ type Waiting = { readonly resolve: (report: Report) => void; readonly reject: (e
 /** A thread, and the report that it owes. */
 class Member {
   private readonly worker: Worker;
+  private readonly failed: () => void;
   private readonly reports: Report[] = [];
   private waiting: Waiting | undefined;
   private failure: Error | undefined;
 
-  constructor(enlistment: Enlistment) {
+  constructor(enlistment: Enlistment, failed: () => void) {
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    this.failed = failed;
     this.worker = new Worker(new URL(`./member.${extension}`, import.meta.url), { workerData: enlistment });
-    this.worker.on("message", (report: Report) => (report.report === "failed" ? this.fail(Object.assign(new Error(report.message), report.stack === undefined ? {} : { stack: report.stack })) : this.hear(report)));
+    this.worker.on("message", (report: Report) => this.hear(report));
     this.worker.on("error", (error: Error) => this.fail(error));
+    this.worker.on("exit", (code) => this.fail(endedByItself(code, enlistment.propertyFiles)));
   }
   private hear(report: Report): void {
+    if (report.report === "notAlike") return this.fail(new NotAlike(report.message));
+    if (report.report === "refused") return this.fail(new Refusal(...report.diagnostics));
+    if (report.report === "failed") return this.fail(Object.assign(new Error(report.message), report.stack === undefined ? {} : { stack: report.stack }));
     const { waiting } = this;
     this.waiting = undefined;
     if (waiting === undefined) this.reports.push(report);
@@ -44,6 +66,7 @@ class Member {
   }
   private fail(error: Error): void {
     this.failure ??= error;
+    this.failed();
     this.waiting?.reject(error);
     this.waiting = undefined;
   }
@@ -63,113 +86,147 @@ class Member {
   }
 }
 
-const concatenated = (lists: readonly Marks[]): Marks => {
-  const states = new Uint32Array(lists.reduce((sum, list) => sum + list.states.length, 0));
-  let at = 0;
-  for (const list of lists) {
-    states.set(list.states, at);
-    at += list.states.length;
-  }
-  const joined = (field: "steps" | "ordinals" | "next"): Int32Array => Int32Array.from(lists.flatMap((list) => [...list[field]]));
-  return { states, steps: joined("steps"), ordinals: joined("ordinals"), next: joined("next") };
-};
-
 class Crew {
-  private readonly members: readonly Member[];
-  private readonly control: Int32Array;
+  private readonly members: Member[] = [];
+  private readonly control = new Int32Array(new SharedArrayBuffer(places.words * 4));
   private readonly started = performance.now();
   private readonly options: CrewOptions;
-  private depth = 0;
+  private readonly collected: Collected;
+  private readonly base: Pick<Standing, "edges" | "expanded">;
+  private depth: number;
+  /** Why to stop, once that is known. */
   private end: Exploration["end"] | undefined;
 
   constructor(options: CrewOptions) {
     this.options = options;
-    const { members, words, layout, scope, profile, caches, unreduced, properties, bounds } = options;
-    const shared = new SharedArrayBuffer(places.words * 4);
-    this.control = new Int32Array(shared);
-    const machineIds = sharedMachineIdsBuffer();
-    const each = Array.from({ length: members }, (_, member) => member);
-    const rings = each.map((from) => each.map((to) => new SharedArrayBuffer(from === to ? 0 : ringBytes(RING_ENTRIES, words))));
-    Atomics.store(this.control, places.states, 1);
-    this.members = each.map((member) => new Member({ layout, scope, profile, caches, unreduced, properties, member, members, words, machineIds, rings, control: shared, most: bounds.states }));
+    const { from, wanted } = options;
+    this.collected = new Collected(wanted, from);
+    const { edges, expanded, depth } = from ?? { edges: 0, expanded: 0, depth: 0 };
+    this.base = { edges, expanded };
+    this.depth = depth;
+  }
+
+  /** Those that began are known, and dismissed, also where one can't begin. */
+  private hire(): void {
+    const { members, words, layout, scope, profile, caches, unreduced, properties, propertyFiles, machineIds, bounds, from, symmetry } = this.options;
+    const rings = ringsFor(members, words, this.options.between);
+    Atomics.store(this.control, places.states, from?.store.count ?? 1);
+    const inherited = from === undefined ? undefined : handedOut(from, words, members);
+    const enlisted = { layout, scope, profile, caches, unreduced, properties, propertyFiles, members, words, machineIds, rings, control: this.control.buffer, most: bounds.states, symmetry };
+    for (let member = 0; member < members; member++)
+      this.members.push(new Member({ ...enlisted, member, inherited: inherited?.[member] }, () => void Atomics.store(this.control, places.stop, FAILED)));
   }
 
   private progress(): Progress {
-    const [states, expanded] = [Atomics.load(this.control, places.states), Atomics.load(this.control, places.expanded)];
-    return { states, edges: Atomics.load(this.control, places.edges), depth: this.depth, frontier: Math.max(0, states - expanded), seconds: (performance.now() - this.started) / 1000 };
+    const states = Atomics.load(this.control, places.states);
+    const expanded = this.expanded();
+    const edges = this.base.edges + (Atomics.load(this.control, places.edges) >>> 0);
+    return { states, edges, depth: this.depth, frontier: Math.max(0, states - expanded), seconds: this.seconds() };
   }
+  private expanded(): number {
+    return this.base.expanded + Atomics.load(this.control, places.expanded);
+  }
+  private seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+  private readonly late = (): boolean => this.seconds() > this.options.bounds.seconds;
   private stop(why: Exploration["end"]): void {
     this.end ??= why;
-    Atomics.store(this.control, places.stop, STOPPED);
+    // A thread that failed stays so.
+    if (Atomics.compareExchange(this.control, places.stop, 0, STOPPED) === PAUSED) Atomics.compareExchange(this.control, places.stop, PAUSED, STOPPED);
   }
   private look(): void {
-    const progress = this.progress();
-    if (this.options.watch?.(progress) === false) this.stop("interrupted");
-    else if (progress.seconds > this.options.bounds.seconds) this.stop("seconds");
-  }
-  private all(order?: Order): Promise<Report[]> {
-    if (order !== undefined) for (const member of this.members) member.tell(order);
-    return Promise.all(this.members.map((member) => member.report()));
-  }
-  private async marks(order: Order): Promise<Marks> {
-    return concatenated((await this.all(order)).flatMap((report) => (report.report === "marks" ? [report.marks] : [])));
+    if (this.options.watch?.(this.progress()) === false) this.stop("interrupted");
+    else if (this.late()) this.stop("seconds");
+    else if (this.options.due()) Atomics.compareExchange(this.control, places.stop, 0, PAUSED);
   }
 
-  /** The least way to a state of the last level that violates a property. */
-  private async way(property: number, level: number): Promise<Found> {
-    let marks = await this.marks({ order: "violating", property });
-    const path: Marks[] = [];
-    for (let at = level - 1; at >= 0; at--) {
-      marks = await this.marks({ order: "mark", level: at, targets: { states: marks.states, steps: marks.steps } });
-      path.unshift(marks);
+  /** The reports of all on one order, which may differ for each. */
+  private async all<R extends Report["report"]>(report: R, order: (member: number) => Order): Promise<Extract<Report, { readonly report: R }>[]> {
+    for (const [at, member] of this.members.entries()) member.tell(order(at));
+    const reports = await Promise.all(this.members.map((member) => member.report()));
+    return reports.flatMap((given) => (given.report === report ? [given as Extract<Report, { readonly report: R }>] : []));
+  }
+  private async told(): Promise<{ readonly whole: Whole; readonly reached: Reached; readonly asked: readonly string[]; readonly represented: number }> {
+    const reports = await this.all("told", () => ({ order: "tell" }));
+    return { whole: new Whole(reports.map(({ holdings }) => holdings), this.options.words), reached: reachedTogether(reports.map(({ reached }) => reached)), asked: reports.flatMap(({ asked }) => asked), represented: reports.reduce((sum, { represented }) => sum + represented, 0) };
+  }
+
+  private async keep(): Promise<void> {
+    const { whole, reached, asked } = await this.told();
+    const { edges, depth } = this.progress();
+    this.options.keep(whole.kept({ edges, depth, expanded: this.expanded(), ...this.collected.standing(), reached }), asked);
+  }
+
+  /** What was found becomes the level, and is judged. */
+  private async take(): Promise<void> {
+    const sorted = await this.all("sorted", () => ({ order: "sort" }));
+    const ranks = ranksOf(sorted.map(({ keys }) => keys));
+    const judged = await this.all("judged", (member) => ({ order: "judge", ranks: ranks[member]! }));
+    const [unjudged] = judged.flatMap((report, member) => (report.unjudged === undefined ? [] : [{ member, ...report.unjudged }])).toSorted((a, b) => a.rank - b.rank);
+    const bad = judged.flatMap((report, member) => report.bad.map((state) => ({ member, ...state }))).toSorted((a, b) => a.rank - b.rank);
+    if (unjudged === undefined && bad.length === 0) return;
+    const { whole } = await this.told();
+    if (unjudged !== undefined) throw Object.assign(new PropertyFailed(unjudged.property, unjudged.message), { ordinals: whole.path(unjudged.member, unjudged.index) });
+    this.collected.take(
+      bad.map(({ member, index, violated, steps }): Violating => ({ violated, steps, path: () => whole.path(member, index) })),
+      this.late,
+    );
+  }
+
+  /** Expands the level, with pauses for keeping. Something was found; or it was stopped, with some of the level left. */
+  private async expand(): Promise<{ readonly found: boolean; readonly stopped: boolean }> {
+    for (;;) {
+      Atomics.store(this.control, places.finished, 0);
+      const reports = await this.all("expanded", () => ({ order: "expand" }));
+      const found = reports.some((report) => report.found > 0);
+      const stopped = reports.some((report) => report.stopped);
+      if (found && Atomics.load(this.control, places.states) >= this.options.bounds.states) this.stop("states");
+      if (!stopped || this.end !== undefined) return { found, stopped };
+      await this.keep();
+      Atomics.compareExchange(this.control, places.stop, PAUSED, 0);
     }
-    const ordinals: number[] = [];
-    let here = 0;
-    for (const { ordinals: first, next } of path) {
-      ordinals.push(first[here]!);
-      here = next[here]!;
-    }
-    return { violated: 1 << property, ordinals, steps: marks.steps[0] ?? 0 };
   }
 
-  private async covered(): Promise<Pick<CrewExploration, "reached" | "asked">> {
-    const reports = (await this.all({ order: "coverage" })).flatMap((report) => (report.report === "coverage" ? [report] : []));
-    return { reached: reports.map(({ reached }) => reached), asked: new Set(reports.flatMap(({ asked }) => asked)) };
-  }
-
-  /** Level by level until something is violated, nothing new is found, or a bound is hit; the properties violated. */
-  private async levels(): Promise<{ readonly violated: number; readonly level: number }> {
-    for (let level = 0; ; level++) {
-      if (level > 0) Atomics.store(this.control, places.finished, 0);
-      const reports = (await this.all(level === 0 ? undefined : { order: "expand" })).flatMap((report) => (report.report === "level" ? [report] : []));
-      const violated = reports.reduce((mask, report) => mask | report.violated, 0);
-      const found = reports.reduce((sum, report) => sum + report.found, 0);
-      // A bound that was hit on the way leaves a level that is not whole.
-      if (reports.some(({ stopped }) => stopped)) this.end ??= "states";
-      if (this.end === undefined && found > 0) this.depth = level;
-      if (violated !== 0) this.end = "violated";
-      else if (found === 0) this.end ??= "exhausted";
-      else if (level >= this.options.bounds.depth) this.end ??= "depth";
-      if (this.end !== undefined) return { violated, level };
+  /** As breadth.ts does. */
+  private async search(): Promise<Exploration["end"]> {
+    for (let resumed = this.options.from !== undefined; ; resumed = false) {
+      if (!resumed) {
+        await this.take();
+        if (this.collected.enough()) return "violated";
+      }
+      if (this.depth >= this.options.bounds.depth) {
+        await this.keep();
+        return "depth";
+      }
+      const { found, stopped } = await this.expand();
+      if (!found && !stopped) return "exhausted";
+      if (this.end !== undefined) {
+        // What was found is judged all the same; whoever goes on judges it again.
+        await this.keep();
+        await this.take();
+        return this.end;
+      }
+      this.depth += 1;
     }
   }
 
   async explore(): Promise<CrewExploration> {
     const looking = setInterval(() => this.look(), 200);
     try {
-      const { violated, level } = await this.levels();
+      this.hire();
+      const end = await this.search();
       const progress = this.progress();
-      // Coverage is asked for before the way back is searched, which expands states again.
-      const covered = await this.covered();
-      const found: Found[] = [];
-      for (let bit = 0; violated >>> bit !== 0; bit++) if (((violated >>> bit) & 1) !== 0) found.push(await this.way(bit, level));
-      return { explored: { ...progress, end: this.end!, found }, ...covered };
+      const { found } = this.collected;
+      const { reached, asked, represented } = await this.told();
+      return { explored: { ...progress, end: found.length > 0 ? "violated" : end, found }, reached, asked, represented };
     } finally {
       clearInterval(looking);
-      await Promise.all(this.members.map((member) => member.dismiss()));
+      // One after another: threads that end at the same time have made V8 stop the process (nodejs/node#64500).
+      for (const member of this.members) await member.dismiss();
     }
   }
 }
 
-/** Explores with several threads: the same counts, verdict and trace as with one. */
+/** Explores with several threads: the same counts, verdict and traces as with one. */
 export const exploreWithCrew = (options: CrewOptions): Promise<CrewExploration> => new Crew(options).explore();

@@ -1,17 +1,20 @@
 /**
  * How several threads explore one system. Each state belongs to one thread, by its hash; who finds a state that belongs to
- * another sends it there. Threads go level by level, so all agree on which states are how far away, whatever their number
- * and whoever is faster.
+ * another sends it there, with how it was found. Threads go level by level, so all agree on which states are how far away,
+ * whatever their number and whoever is faster.
  *
- * Paths are not kept. Where a property is violated, the way there is found backwards: of every state of the level before,
- * the fewest steps to a violating state and the first instance that begins such a way; then of the level before that. So
- * the trace is the one with fewest invocations, then fewest steps, then least in declared order (design §6).
+ * Of all ways in which a state of the next level is found, its owner keeps the one with fewest steps, and among those the
+ * one whose parent comes first in path order, then the first instance. When a level is whole its states are put in path
+ * order across all threads, and each is told how many come before it. So paths are those of one thread (design §6):
+ * fewest invocations, then fewest steps, then least in declared order.
  */
-import type { Layout } from "../../system/layout.ts";
-import type { Scope } from "../../system/scale.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
 import type { Profile } from "../../kernel/profile.ts";
 import type { Reduction } from "../../kernel/reductions.ts";
+import type { Layout } from "../../system/layout.ts";
+import type { Scope } from "../../system/scale.ts";
 import type { Reached } from "../coverage.ts";
+import type { Holdings } from "./holdings.ts";
 
 /** What a thread is told when it begins. */
 export interface Enlistment {
@@ -20,7 +23,9 @@ export interface Enlistment {
   readonly profile: Profile;
   readonly caches: "may" | "none";
   readonly unreduced: readonly Reduction[];
+  /** Names of all properties, in order; those that are not ours come from the files. */
   readonly properties: readonly string[];
+  readonly propertyFiles: readonly string[];
   readonly member: number;
   readonly members: number;
   readonly words: number;
@@ -30,43 +35,59 @@ export interface Enlistment {
   readonly control: SharedArrayBuffer;
   /** A bound: a thread stops expanding when all have found so many states together. */
   readonly most: number;
+  /** What is taken for alike: how many times the group was made smaller, and where images of machine states are kept. */
+  readonly symmetry?: { readonly smaller: number; readonly images: SharedArrayBuffer } | undefined;
+  /** What an earlier run left to it. */
+  readonly inherited: Holdings | undefined;
 }
 
-/** Words of `control`. */
-export const control = { stop: 0, finished: 1, states: 2, edges: 3, expanded: 4, words: 16 } as const;
+/** Words of `control`; nobody ever wakes those who wait for `nothing`. */
+export const control = { stop: 0, finished: 1, states: 2, edges: 3, expanded: 4, nothing: 5, words: 16 } as const;
 
-/** Values of `control.stop`: a bound or an interrupt, or a bug. */
-export const STOPPED = 1;
-export const FAILED = 2;
-
-/** Entries of a ring. */
-export const RING_ENTRIES = 1 << 14;
+/** Values of `control.stop`: for a while, to be kept; by a bound or an interrupt; or since a thread failed. */
+export const PAUSED = 1;
+export const STOPPED = 2;
+export const FAILED = 3;
 
 /** Which member a state belongs to: by high bits of its sum, since the low ones place it in a table. */
 export const ownerOf = (sum: number, members: number): number => ((sum >>> 20) * members) >>> 12;
 
-/** States that some way leads on from, to a violation: whole states one after another, and of each how. */
-export interface Marks {
-  readonly states: Uint32Array;
-  /** Steps from here to the violation. */
-  readonly steps: Int32Array;
-  /** The instance that begins the way; -1 in the violating states. */
-  readonly ordinals: Int32Array;
-  /** Where that leads: the position among the marks of the next level. */
-  readonly next: Int32Array;
+/** A state by one number: its owner, and which of the owner's it is. */
+export const codeOf = (member: number, index: number, members: number): number => index * members + member;
+export const memberOf = (code: number, members: number): number => code % members;
+export const indexOf = (code: number, members: number): number => Math.floor(code / members);
+
+/** A state of the level that was judged, and the properties that it violates, as a bit mask. */
+export interface JudgedBad {
+  readonly index: number;
+  readonly rank: number;
+  readonly steps: number;
+  readonly violated: number;
 }
+/** A property of the user's own that did not judge a state. */
+export interface Unjudged {
+  readonly index: number;
+  readonly rank: number;
+  readonly property: string;
+  readonly message: string;
+}
+
 export type Order =
+  /** Goes on expanding the level. */
   | { readonly order: "expand" }
-  /** The violating states of the last level, for one property. */
-  | { readonly order: "violating"; readonly property: number }
-  /** The states of a level from which an instance leads to one of the marked ones. */
-  | { readonly order: "mark"; readonly level: number; readonly targets: Pick<Marks, "states" | "steps"> }
-  | { readonly order: "coverage" };
+  /** Puts what it found of the next level in path order. */
+  | { readonly order: "sort" }
+  /** Makes that the level, and judges it; of each state in that order, how many of all threads come before it. */
+  | { readonly order: "judge"; readonly ranks: Int32Array }
+  | { readonly order: "tell" };
 export type Report =
-  | { readonly report: "ready" }
-  /** `violated`: bit mask of the properties that a state of the new level violates. */
-  | { readonly report: "level"; readonly found: number; readonly violated: number; readonly stopped: boolean }
-  | { readonly report: "marks"; readonly marks: Marks }
-  /** `asked`: fields of the profile that decided something. */
-  | { readonly report: "coverage"; readonly reached: Reached; readonly asked: readonly string[] }
+  /** `found`: how many states of the next level it has; `stopped`: some of the level is left to expand. */
+  | { readonly report: "expanded"; readonly found: number; readonly stopped: boolean }
+  /** The keys (origins.ts) of what it found, ascending. */
+  | { readonly report: "sorted"; readonly keys: Float64Array }
+  | { readonly report: "judged"; readonly bad: readonly JudgedBad[]; readonly unjudged: Unjudged | undefined }
+  /** `asked`: fields of the profile that decided something. `represented`: how many states those that it holds stand for. */
+  | { readonly report: "told"; readonly holdings: Holdings; readonly reached: Reached; readonly asked: readonly string[]; readonly represented: number }
+  | { readonly report: "notAlike"; readonly message: string }
+  | { readonly report: "refused"; readonly diagnostics: readonly Diagnostic[] }
   | { readonly report: "failed"; readonly message: string; readonly stack?: string };

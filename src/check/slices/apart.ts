@@ -10,7 +10,6 @@ import { type Group, groupsOf } from "./groups.ts";
 export interface Asked {
   readonly traces: number;
   readonly kept: boolean;
-  readonly workers: number;
 }
 
 export interface Apart {
@@ -19,11 +18,10 @@ export interface Apart {
   readonly unsliced?: string;
 }
 
-const hindrance = (model: Model, { traces, kept, workers }: Asked): string | undefined => {
+const hindrance = (model: Model, { traces, kept }: Asked): string | undefined => {
   if (model.properties.some(({ plain }) => plain === true)) return "a property of your own may read anything";
   if (traces > 1) return "several traces to each property are wanted, which may take turns of all components";
   if (kept) return "a checkpoint holds one search";
-  if (workers > 1) return "several threads explore one system";
   if (model.booted.profile.machine !== "smmuv3") return "the SMMU of this profile is not told apart by stream";
   // Rows of more than a word are asked about field by field, which tells too little of what a question depends on.
   if (placesOf(model.booted.shape).tables.some(({ name, stride }) => name === "slot" && stride !== 1)) return "the system is so large that a capability takes more than one word";

@@ -17,7 +17,7 @@ import type { StateStore } from "../stateStore.ts";
 import { evidenceOf } from "./evidence.ts";
 import { footprintOf, meeting } from "./footprint.ts";
 import type { Group } from "./groups.ts";
-import { disturbance, touchesUntyped } from "./tables.ts";
+import { disturbance, judgedByNone, touchesUntyped } from "./tables.ts";
 
 /** A run to be certified. */
 export interface Shown {
@@ -53,12 +53,18 @@ export const obstaclesTo = (runs: readonly Shown[]): readonly Obstacle[] => {
   const machine = machineWord(first.model.booted.shape);
   const all = runs.map(inspected);
   const everybody = runs.flatMap(({ group }) => group);
-  return all.flatMap((one, at) => {
+  const pairs = all.flatMap((one, at) => {
     if (one.objection !== undefined) return [{ together: everybody, why: one.objection }];
     return all.slice(at + 1).flatMap((other) => {
       const byMachine = typeof one.footprint === "string" || typeof other.footprint === "string" ? undefined : meeting(one.footprint, other.footprint, startOf(one.run.model));
       const why = byMachine ?? disturbance(one.evidence, other.evidence, tables, machine) ?? disturbance(other.evidence, one.evidence, tables, machine);
       return why === undefined ? [] : [{ together: [...one.run.group, ...other.run.group], why }];
     });
+  });
+  if (pairs.length > 0) return pairs;
+  const parts = runs.map(({ model }) => model.askedByParts());
+  return (parts[0] ?? []).flatMap((_, part) => {
+    const joined = judgedByNone(all.map(({ evidence }, run) => ({ evidence, asked: parts[run]![part]! })), machine);
+    return joined === undefined ? [] : [{ together: joined.flatMap((run) => runs[run]!.group), why: "a property reads of both what each changes" }];
   });
 };

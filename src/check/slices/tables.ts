@@ -28,11 +28,25 @@ const changesAnswer = (other: Evidence, fact: QueryFact): boolean => {
 
 const tableAt = (tables: readonly TablePlace[], word: number): string => tables.findLast(({ base }) => base <= word)!.name;
 
+/** May a fact be another in some state of a run than in its first? */
+const changes = (run: Evidence, fact: Fact, machine: number): boolean =>
+  fact.is === "field" ? fact.word !== machine && (run.changed[fact.word]! & (fact.mask << fact.shift)) !== 0 : changesAnswer(run, fact);
+
+/**
+ * A part of a property that was judged in every run is judged of the whole if in some run it asked for nothing that another
+ * changes: then it says of a state of the whole what it says of that run's. Undefined if there is such a run; otherwise
+ * the one that the fewest others disturb, and those.
+ */
+export const judgedByNone = (runs: readonly { readonly evidence: Evidence; readonly asked: ReadonlySet<Fact> }[], machine: number): readonly number[] | undefined => {
+  const disturbed = runs.map(({ asked }, at) => [at, ...runs.flatMap(({ evidence }, other) => (other !== at && [...asked].some((fact) => changes(evidence, fact, machine)) ? [other] : []))]);
+  const least = disturbed.toSorted((one, other) => one.length - other.length)[0]!;
+  return least.length === 1 ? undefined : least;
+};
+
 /** Why the tables do not keep a slice from what another did; undefined where they do. */
 export const disturbance = (slice: Evidence, other: Evidence, tables: readonly TablePlace[], machine: number): string | undefined => {
-  const changes = (fact: Fact): boolean => (fact.is === "field" ? fact.word !== machine && (other.changed[fact.word]! & (fact.mask << fact.shift)) !== 0 : changesAnswer(other, fact));
   for (const [word, bits] of slice.written.entries()) if (word !== machine && (bits & other.changed[word]!) !== 0) return `both write the table \`${tableAt(tables, word)}\``;
-  for (const fact of slice.asked) if (changes(fact)) return `one changes what the other reads of the table \`${fact.is === "field" ? tableAt(tables, fact.word) : fact.place.name}\``;
+  for (const fact of slice.asked) if (changes(other, fact, machine)) return `one changes what the other reads of the table \`${fact.is === "field" ? tableAt(tables, fact.word) : fact.place.name}\``;
   return undefined;
 };
 

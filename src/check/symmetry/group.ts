@@ -47,3 +47,6 @@ export const symmetryOf = (booted: Booted, subjects: readonly number[]): Group |
   const things = thingsOf(booted, subjects);
   return things === undefined ? undefined : groupAt(booted, things, chainOf(things.graph));
 };
+
+/** The group after it was made smaller so many times. */
+export const smallerBy = (group: Group | undefined, times: number): Group | undefined => (times === 0 ? group : smallerBy(group?.smaller(), times - 1));

@@ -12,41 +12,46 @@ export class NotAlike extends Error {
   override readonly name = "NotAlike";
 }
 
-/** The images of a machine state by renaming, and which of them a number is. */
-interface Orbit {
-  readonly images: readonly number[];
-  readonly at: number;
+/** Where the images of machine states are kept, by their numbers: each once, and for good. */
+export interface ImageStore {
+  readonly image: (id: number, renaming: number) => number | undefined;
+  /** False where the images of `id` are there already. */
+  readonly keep: (id: number, images: readonly number[]) => boolean;
 }
+export const ownImages = (): ImageStore => {
+  const kept: (readonly number[] | undefined)[] = [];
+  return {
+    image: (id, renaming) => kept[id]?.[renaming],
+    keep: (id, images) => {
+      if (kept[id] !== undefined) return false;
+      kept[id] = images;
+      return true;
+    },
+  };
+};
 
 export class Orbits {
   private readonly product: Group["product"];
-  private readonly orbits: (Orbit | undefined)[] = [];
+  private readonly images: ImageStore;
 
-  constructor({ product }: Group, first: number) {
+  constructor({ product }: Group, first: number, images: ImageStore = ownImages()) {
     this.product = product;
+    this.images = images;
     this.meet(product.map(() => first));
   }
   /** The number of the image of machine state `id` under a renaming. */
   image(id: number, renaming: number): number {
-    const { images, at } = this.orbits[id] ?? impossible(`machine state ${id} has no images`);
-    return images[this.product[renaming]![at]!]!;
+    return this.images.image(id, renaming) ?? impossible(`machine state ${id} has no images`);
   }
   /** Notes the images of machine state `images[0]`; throws NotAlike where they were others before. */
   meet(images: readonly number[]): void {
-    if (this.orbits[images[0]!] !== undefined) {
-      for (let renaming = 0; renaming < images.length; renaming++) if (this.image(images[0]!, renaming) !== images[renaming]) throw new NotAlike("the SMMU comes to different states by two ways that were taken for alike");
-      return;
-    }
+    if (this.images.image(images[0]!, 0) !== undefined) return this.agree(images[0]!, images, "the SMMU comes to different states by two ways that were taken for alike");
     for (const [at, id] of images.entries()) {
-      const known = this.orbits[id];
-      if (known === undefined) this.orbits[id] = { images, at };
-      else if (known.images !== images) throw new NotAlike("a state of the SMMU is the image of two that were taken for different");
+      const own = images.map((_, renaming) => images[this.product[renaming]![at]!]!);
+      if (!this.images.keep(id, own)) this.agree(id, own, "a state of the SMMU is the image of two that were taken for different");
     }
-    // Where two renamings give the same image, what follows must not depend on which of them is meant.
-    for (const id of images) for (let renaming = 0; renaming < images.length; renaming++) this.consistent(images, id, renaming);
   }
-  private consistent(images: readonly number[], id: number, renaming: number): void {
-    const image = this.image(id, renaming);
-    for (const [at, other] of images.entries()) if (other === id && images[this.product[renaming]![at]!] !== image) throw new NotAlike("two renamings that leave a state of the SMMU alike do not go together");
+  private agree(id: number, images: readonly number[], otherwise: string): void {
+    for (const [renaming, image] of images.entries()) if (this.images.image(id, renaming) !== image) throw new NotAlike(otherwise);
   }
 }

@@ -10,6 +10,7 @@ import { resourceWord } from "../../kernel/issue.ts";
 import { levelShift, type Plan } from "../../kernel/plan.ts";
 import { ENTRY_INVALID } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import { mixed } from "../stateStore.ts";
 import type { Permutation } from "./automorphisms.ts";
 import { type Sort, sortOfObject, sorts, type Things } from "./things.ts";
 
@@ -78,10 +79,15 @@ const inverseOf = (permutation: readonly number[]): number[] => {
 const namesOf = ({ first, count }: Things, permutation: Permutation): Names =>
   Object.fromEntries(sorts.map((sort) => [sort, Array.from({ length: count[sort] }, (_, index) => permutation[first[sort] + index]! - first[sort])])) as unknown as Names;
 
+/** Rows of one table as bits, and as bits by their new names. */
+type KnownRows = Map<number, number>;
+
 /** Where the rows of a word lie, each with where it goes. */
 interface RowMove {
   readonly place: TablePlace;
-  readonly row: number;
+  readonly known: KnownRows;
+  /** Ids of what is interned elsewhere are nobody's names. */
+  readonly kept: boolean;
   readonly shift: number;
   readonly mask: number;
   readonly toWord: number;
@@ -94,9 +100,6 @@ export class Renaming {
   private readonly plan: Plan;
   /** By word of a state. */
   private readonly moves: readonly (readonly RowMove[])[];
-  /** By table: rows as bits, renamed. */
-  private readonly known = new Map<string, Map<number, number>>();
-
   constructor({ plan, shape }: Booted, things: Things, permutation: Permutation) {
     this.plan = plan;
     this.names = namesOf(things, permutation);
@@ -105,11 +108,12 @@ export class Renaming {
     const moves = Array.from({ length: words }, (): RowMove[] => []);
     for (const place of tables) {
       if (place.stride === 0) continue;
-      this.known.set(place.name, new Map());
+      const known: KnownRows = new Map();
+      const kept = place.table.fields["id"]?.interned === true;
       const mask = place.rowBits === 32 ? 0xffffffff : 2 ** place.rowBits - 1;
       for (let row = 0; row < place.table.rows; row++) {
         const to = this.rowOf(place.name, row);
-        moves[wordOf(place, row)]!.push({ place, row, shift: shiftOf(place, row), mask, toWord: wordOf(place, to), toShift: shiftOf(place, to) });
+        moves[wordOf(place, row)]!.push({ place, known, kept, shift: shiftOf(place, row), mask, toWord: wordOf(place, to), toShift: shiftOf(place, to) });
       }
     }
     this.moves = moves;
@@ -130,8 +134,8 @@ export class Renaming {
     return renamedFields(this.plan, this.back, table, fields);
   }
 
-  private renamed(place: TablePlace, bits: number): number {
-    const known = this.known.get(place.name)!;
+  private renamed({ place, known, kept }: RowMove, bits: number): number {
+    if (kept) return bits;
     let value = known.get(bits);
     if (value === undefined) known.set(bits, (value = this.rename(place, bits)));
     return value;
@@ -145,23 +149,36 @@ export class Renaming {
   /** Writes the renamed state; the machine's word is what it was. */
   state(words: Uint32Array, at: number, into: Uint32Array): void {
     into.fill(0);
-    for (const [word, moves] of this.moves.entries()) {
+    const { moves } = this;
+    for (let word = 0; word < moves.length; word++) {
       const value = words[at + word]!;
-      for (const { place, shift, mask, toWord, toShift } of moves) {
-        if (place.table.fields["id"]?.interned) into[toWord] = value;
-        else into[toWord] = into[toWord]! | (this.renamed(place, ((value >>> shift) & mask) >>> 0) << toShift);
+      const rows = moves[word]!;
+      for (let index = 0; index < rows.length; index++) {
+        const move = rows[index]!;
+        const { shift, mask, toWord, toShift } = move;
+        into[toWord] = into[toWord]! | (this.renamed(move, ((value >>> shift) & mask) >>> 0) << toShift);
       }
     }
   }
 
-  /** Calls `visit` for every word of the renamed state that is other when `word` goes from `old` to `value`: which, the bits that go, the bits that come. */
-  change(word: number, old: number, value: number, visit: (word: number, gone: number, come: number) => void): void {
+  /**
+   * Brings the image of a state up to date with a word that goes from `old` to `value`: pushes which words of the image
+   * were what before, by turns, and answers how much its sum (stateStore.ts) grows.
+   */
+  change(word: number, old: number, value: number, image: Uint32Array, before: number[]): number {
     const differ = old ^ value;
-    const moves = this.moves[word]!;
-    for (let index = 0; index < moves.length; index++) {
-      const { place, shift, mask, toWord, toShift } = moves[index]!;
-      if (((differ >>> shift) & mask) !== 0) visit(toWord, mask << toShift, this.renamed(place, ((value >>> shift) & mask) >>> 0) << toShift);
+    const rows = this.moves[word]!;
+    let grown = 0;
+    for (let index = 0; index < rows.length; index++) {
+      const move = rows[index]!;
+      const { shift, mask, toWord, toShift } = move;
+      if (((differ >>> shift) & mask) === 0) continue;
+      const was = image[toWord]!;
+      before.push(toWord, was);
+      image[toWord] = (was & ~(mask << toShift)) | (this.renamed(move, ((value >>> shift) & mask) >>> 0) << toShift);
+      grown = (grown + mixed(toWord, image[toWord]) - mixed(toWord, was)) | 0;
     }
+    return grown;
   }
 
   /** The same request by its new names; `cnodeOf` tells the CNode that a slot's capability names, or NONE. */

@@ -22,8 +22,8 @@ export class Representatives {
   private readonly images: readonly Uint32Array[];
   private readonly sums: Int32Array;
   private readonly changedSums: Int32Array;
-  /** What to put back: word and value, by renaming. */
-  private readonly undone: { readonly word: number[]; readonly value: number[] }[];
+  /** What to put back, by renaming: words and values by turns. */
+  private readonly before: number[][];
   private current = 0;
 
   constructor({ renamings }: Group, orbits: Orbits, words: number, machineWord: number, machine: Machine, ids: MachineIds) {
@@ -33,7 +33,7 @@ export class Representatives {
     this.images = renamings.map(() => new Uint32Array(words));
     this.sums = new Int32Array(renamings.length);
     this.changedSums = new Int32Array(renamings.length);
-    this.undone = renamings.map(() => ({ word: [], value: [] }));
+    this.before = renamings.map(() => []);
     const digests: (string | undefined)[] = [];
     this.digest = (id) => (digests[id] ??= machine.digest(ids.at(id)));
   }
@@ -50,25 +50,20 @@ export class Representatives {
   }
 
   private change(word: number, old: number, value: number): void {
-    const { images, changedSums, undone } = this;
-    for (let number = 0; number < images.length; number++) {
-      const image = images[number]!;
-      const undo = undone[number]!;
-      this.renamings[number]!.change(word, old, value, (to, gone, come) => {
-        const before = image[to]!;
-        undo.word.push(to);
-        undo.value.push(before);
-        image[to] = (before & ~gone) | come;
-        changedSums[number] = (changedSums[number]! - mixed(to, before) + mixed(to, image[to])) | 0;
-      });
-    }
+    const { images, changedSums, before, renamings } = this;
+    const own = images[0]!;
+    before[0]!.push(word, own[word]!);
+    own[word] = value;
+    changedSums[0] = changedSums[0]! - mixed(word, old) + mixed(word, value);
+    for (let number = 1; number < images.length; number++) changedSums[number] = changedSums[number]! + renamings[number]!.change(word, old, value, images[number]!, before[number]!);
   }
   private restore(): void {
-    for (const [number, { word, value }] of this.undone.entries()) {
-      const image = this.images[number]!;
-      for (let at = word.length - 1; at >= 0; at--) image[word[at]!] = value[at]!;
-      word.length = 0;
-      value.length = 0;
+    const { images, before } = this;
+    for (let number = 0; number < images.length; number++) {
+      const image = images[number]!;
+      const list = before[number]!;
+      for (let at = list.length - 2; at >= 0; at -= 2) image[list[at]!] = list[at + 1]!;
+      list.length = 0;
     }
   }
 

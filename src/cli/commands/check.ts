@@ -30,6 +30,7 @@ export interface CheckFlags extends RandomFlags {
   /** Different traces to each property that fails. */
   readonly traces: number;
   readonly workers: number;
+  readonly visited: "states" | "hashes";
   /** Names of reductions to leave out. */
   readonly unreduced: readonly string[];
   readonly checkpoint: string | undefined;
@@ -61,7 +62,7 @@ export const parseScope = (text: string): Scope | Diagnostic => {
   return scope as unknown as Scope;
 };
 
-type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "workers" | "unreduced" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
+type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "strategy" | "visited" | "workers" | "unreduced" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
 
 const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => {
   const base = profileNamed(flags.profile)!;
@@ -72,6 +73,8 @@ const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => 
     bounds: { states: flags.states, depth: flags.depth, seconds: flags.seconds },
     traces: flags.traces ?? 1,
     workers: flags.workers ?? 1,
+    strategy: flags.strategy === "depth" ? "depth" : "breadth",
+    visited: flags.visited ?? "states",
     unreduced: (flags.unreduced ?? []) as readonly Reduction[],
     propertyFiles: flags.property ?? [],
     ...(flags.checkpoint === undefined ? {} : { checkpoint: { file: flags.checkpoint, seconds: flags.checkpointSeconds ?? 0 } }),
@@ -127,12 +130,12 @@ export const staleTraces = (verdict: Verdict): string[] => {
 };
 
 /** The command that shows a failure again: the replay of its trace, or the same check. */
-const reproduce = (spec: string, { scope, profile, mutant, unreduced, caches, traces, out, whole, property }: CheckFlags, { violations, sampled }: Verdict): string => {
+const reproduce = (spec: string, { scope, profile, mutant, unreduced, caches, traces, out, whole, property, strategy, visited }: CheckFlags, { violations, sampled }: Verdict): string => {
   const trace = violations.find((violation) => violation.trace !== undefined);
   if (trace === undefined) return "";
   const files = property.map((file) => ` --property ${file}`).join("");
   if (out !== undefined) return `Reproduce: npx cofferdam replay ${spec} ${out}/trace-${trace.property}.json${files}\n`;
-  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, ...unreduced.map((name) => ` --unreduced ${name}`), caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, files, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
+  const options = [profile === "cofferdam" ? "" : ` --profile ${profile}`, scope === "" ? "" : ` --scope ${scope}`, mutant === undefined ? "" : ` --mutant ${mutant}`, ...unreduced.map((name) => ` --unreduced ${name}`), caches === "may" ? "" : ` --caches ${caches}`, traces === 1 ? "" : ` --traces ${traces}`, strategy === "depth" ? " --strategy depth" : "", visited === "hashes" ? " --visited hashes" : "", files, sampled === undefined ? "" : ` --strategy random${whole ? " --whole" : ""} --replay ${sampled.failed!.replay}`];
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
 };
 
@@ -143,21 +146,24 @@ const refuse = (...diagnostics: readonly Diagnostic[]): void => {
 
 /** Why these flags ask for nothing that can be done, or undefined. */
 export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
-  const { traces, workers, checkpoint, checkpointSeconds, resume, property, strategy } = flags;
+  const { traces, workers, checkpoint, checkpointSeconds, resume, property, strategy, visited } = flags;
+  const odd = strategy === "depth" || visited === "hashes";
   const kept = checkpoint !== undefined || resume !== undefined;
   if (!(traces >= 1 && traces <= MOST_TRACES)) return usage(`no ${traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`);
   if (!(flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1)) return usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0");
   if (!(workers >= 1 && workers <= MOST_WORKERS)) return usage(`${workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`);
-  if (workers > 1 && traces !== 1) return usage("several threads find one trace to each property", "leave --traces out, or give --workers 1");
   if (!(checkpointSeconds >= 0)) return usage(`${checkpointSeconds} seconds cannot pass between checkpoints`, "give --checkpoint-seconds at least 0");
-  if (kept && (workers > 1 || strategy === "random")) return usage("only one thread that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --workers and --strategy");
-  if (property.length > 0 && (workers > 1 || strategy === "random")) return usage("properties of your own are judged by one thread that explores every state", "leave --property out, or --workers and --strategy");
+  if (strategy === "depth" && traces !== 1) return usage("depth-first search stops at the first state that violates a property", "leave --traces out, or --strategy");
+  if (strategy === "random" && visited === "hashes") return usage("random walks keep no states", "leave --visited out, or --strategy");
+  if (odd && (workers > 1 || kept)) return usage("several threads and checkpoints are for breadth-first search that keeps whole states", "leave --workers, --checkpoint and --resume out, or --strategy and --visited");
+  if (kept && strategy === "random") return usage("only a run that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --strategy");
+  if (property.length > 0 && strategy === "random") return usage("properties of your own are judged where every state is explored", "leave --property out, or --strategy");
   return undefined;
 };
 
 /** What a user can do with a run that stopped early. */
 const keptText = ({ checkpoint }: CheckFlags, { end }: Verdict): string =>
-  checkpoint === undefined || ["exhausted", "violated"].includes(end) ? "" : `The run is kept in ${checkpoint}: the same command with --resume ${checkpoint} goes on with it.\n`;
+  checkpoint === undefined || ["exhausted", "exhausted-by-hash", "violated"].includes(end) ? "" : `The run is kept in ${checkpoint}: the same command with --resume ${checkpoint} goes on with it.\n`;
 
 const run = async (spec: string, scope: Scope, flags: CheckFlags): Promise<void> => {
   const order = sampleOrder(flags);

@@ -8,6 +8,7 @@ import { mermaidOf } from "../../check/export/mermaid.ts";
 import { type Report, reportOfTrace, reportOfVerdict } from "../../check/export/report.ts";
 import { sarifOf } from "../../check/export/sarif.ts";
 import { vitestOf } from "../../check/export/vitest.ts";
+import { isGoalName } from "../../check/strategies/goals.ts";
 import type { Trace } from "../../check/trace.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith } from "../exit.ts";
@@ -77,6 +78,7 @@ export const exportFile = (file: string, flags: ExportFlags): void => {
   if (bytes === undefined) return refuse(unreadable(file, "the trace"));
   const { value, diagnostics } = readInput(new TextDecoder().decode(bytes), file);
   if (value === undefined) return refuse(...diagnostics);
+  if (value.trace !== undefined && isGoalName(value.trace.property) && ["sarif", "junit", "vitest"].includes(flags.as)) return refuse({ id: "usage", severity: "error", message: `${flags.as} tells of violations, and \`${file}\` shows that something is possible`, hint: "export it as mermaid or itf" });
   const text = rendered(value, file, flags);
   if (text === undefined) return refuse({ id: "usage", severity: "error", message: `${flags.as} shows one trace, and \`${file}\` is a verdict`, hint: "give one of the trace files beside it" });
   if (flags.out === undefined) return void process.stdout.write(text);

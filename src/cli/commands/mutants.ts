@@ -1,6 +1,6 @@
 /** `cofferdam check --mutants`: every broken kernel on the system that shows it, and which property catches it. */
 import { fileURLToPath } from "node:url";
-import { defaultBounds } from "../../check/check.ts";
+import { defaultBounds } from "../../check/checkOptions.ts";
 import { type Mutant, mutants } from "../../check/mutants.ts";
 import { mutantResult, type MutantResult } from "../../check/mutantResult.ts";
 import { safeguards } from "../../kernel/profile.ts";

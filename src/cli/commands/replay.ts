@@ -11,6 +11,8 @@ import { moveOf, traceOfMoves } from "../../check/moves.ts";
 import { properties, type Property, PropertyFailed } from "../../check/properties.ts";
 import { Refusal } from "../../check/refusal.ts";
 import { profileOf, replay as replayTrace, type Replay } from "../../check/replay.ts";
+import { isGoalName } from "../../check/strategies/goals.ts";
+import { judgedByGoal } from "../../check/strategies/witness.ts";
 import { summaryOf } from "../../check/summary.ts";
 import { modelHash, type Trace } from "../../check/trace.ts";
 import { loadProperties } from "../../check/userProperty.ts";
@@ -19,7 +21,7 @@ import { boot, type Booted } from "../../system/boot.ts";
 import type { Layout } from "../../system/layout.ts";
 import { scale } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
-import { BAD_INPUT, exitWith, VIOLATED } from "../exit.ts";
+import { BAD_INPUT, exitWith, OK, VIOLATED } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";
 import { openSystem } from "../system.ts";
 import { readTrace } from "../traceFile.ts";
@@ -47,6 +49,9 @@ const objection = (trace: Trace, layout: Layout, profile: Profile | undefined, f
 };
 
 const told = (result: Replay, trace: Trace): string => {
+  const goal = isGoalName(trace.property);
+  if (goal && result.result === "violated") return `REACHED  ${trace.property}: ${result.message}, after ${trace.steps.length} invocation(s).`;
+  if (goal && result.result === "holds") return `DIVERGED  every step answered as recorded, but this is not ${trace.property}.`;
   if (result.result === "violated") return `VIOLATED  ${trace.property}: ${result.message}, after ${trace.steps.length} invocation(s).`;
   if (result.result === "holds") return `DIVERGED  every step answered as recorded, but ${trace.property} holds at the end.`;
   return `DIVERGED  step ${result.at + 1} answers ${result.answered}, and the trace says ${trace.steps[result.at]?.result ?? "otherwise"}.`;
@@ -98,19 +103,21 @@ const run = (spec: string, file: string, flags: ReplayFlags, judged: readonly Pr
   if (system === undefined) return;
   const { layout } = system.plan;
   const profile = profileOf(trace.model);
-  const wrong = objection(trace, layout, profile, file, judged);
+  const goal = profile === undefined ? undefined : judgedByGoal(trace, layout, profile);
+  if (goal !== undefined && flags.minimise) return usage("a trace to a goal is minimised already", "leave --minimise out");
+  const wrong = objection(trace, layout, profile, file, goal === undefined ? judged : [goal]);
   if (wrong !== undefined || profile === undefined) {
     showDiagnostics(wrong === undefined ? [] : [wrong]);
     return exitWith(BAD_INPUT);
   }
   const foundOnWhole = trace.model.whole === true;
   const booted = flags.whole || foundOnWhole ? bootAt(layout, profile, { scope: trace.model.scope, whole: true }) : bootAt(layout, profile, { scope: trace.model.scope, unreduced: trace.model.unreduced ?? [] });
-  const property = judged.find(({ name }) => name === trace.property)!;
+  const property = goal ?? judged.find(({ name }) => name === trace.property)!;
   if (flags.minimise) return giveMinimised(booted, property, trace, flags);
   const result = replayTrace(booted, property, trace, flags.whole && !foundOnWhole ? undefined : trace.final);
   process.stdout.write(json ? `${JSON.stringify({ property: trace.property, ...result })}\n` : `${told(result, trace)}\n`);
-  // A reproduced violation and a divergence are both findings.
-  exitWith(VIOLATED);
+  // A reproduced violation and a divergence are both findings; a goal that is reached again is none.
+  exitWith(goal !== undefined && result.result === "violated" ? OK : VIOLATED);
 };
 
 export const replay = async (spec: string, file: string, flags: ReplayFlags): Promise<void> => {

@@ -12,7 +12,7 @@ import { ForeignWalk } from "../../testing/sample.ts";
 import { progressLine } from "../progress.ts";
 
 export interface RandomFlags {
-  readonly strategy: "exhaustive" | "random";
+  readonly strategy: "exhaustive" | "depth" | "random";
   readonly runs: number | undefined;
   readonly length: number | undefined;
   readonly seed: number | undefined;

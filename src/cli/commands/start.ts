@@ -1,6 +1,6 @@
 /** `npm start`: the main job on the first shipped example, with a summary for a newcomer. */
 import { fileURLToPath } from "node:url";
-import { defaultBounds } from "../../check/check.ts";
+import { defaultBounds } from "../../check/checkOptions.ts";
 import { defaultScope } from "../../system/scale.ts";
 import { exitWith } from "../exit.ts";
 import { openSystem } from "../system.ts";
