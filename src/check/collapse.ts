@@ -40,6 +40,18 @@ class Part {
     table[probe] = this.count + 1;
     return this.append(words, at);
   }
+  /** Restores this value over another one; the words that differ are noted from `count` on. The new count. */
+  restoreOver(number: number, into: Uint32Array, differing: Int32Array, count: number): number {
+    const { values, size, first } = this;
+    const from = number * size;
+    for (let word = 0; word < size; word++) {
+      const value = values[from + word]!;
+      if (into[first + word] === value) continue;
+      into[first + word] = value;
+      differing[count++] = first + word;
+    }
+    return count;
+  }
   restore(number: number, into: Uint32Array, at: number): void {
     const { values, size } = this;
     const from = number * size;
@@ -143,6 +155,26 @@ export class Collapse {
     const { parts, numbers } = this;
     for (let part = 0; part < parts.length; part++) parts[part]!.restore(collapsed[at + part]!, into, to + parts[part]!.first);
     for (let number = parts.length; number < numbers; number++) into[to + this.words - numbers + number] = collapsed[at + number]!;
+  }
+  /** Restores a state over that of which `held` are the numbers, which become its own; notes which words differ: how many. */
+  restoreOver(collapsed: Uint32Array, at: number, held: Uint32Array, into: Uint32Array, differing: Int32Array): number {
+    const { parts, numbers } = this;
+    let count = 0;
+    for (let part = 0; part < parts.length; part++) {
+      const number = collapsed[at + part]!;
+      if (held[part] === number) continue;
+      held[part] = number;
+      count = parts[part]!.restoreOver(number, into, differing, count);
+    }
+    for (let number = parts.length; number < numbers; number++) {
+      const value = collapsed[at + number]!;
+      if (held[number] === value) continue;
+      held[number] = value;
+      const word = this.words - numbers + number;
+      into[word] = value;
+      differing[count++] = word;
+    }
+    return count;
   }
   /** Which number of a collapsed state has a word in it. */
   placeOf(word: number): number {

@@ -12,7 +12,8 @@ interface Whole {
   readonly outcomes: Outcomes;
   /** The machine's number after a numbered list of steps. */
   readonly execute: (before: number, given: number) => number;
-  readonly judge: Explorable["judge"];
+  /** Judges the state in a window of ours. It differs from the one that was judged in there before in so many words. */
+  readonly judge: (window: Uint32Array, differing: Int32Array, count: number) => number;
 }
 
 /** Over collapsed states, by a model over whole ones: for a model that does not change states part by part. */
@@ -62,6 +63,10 @@ export const collapsedOf = ({ collapse, initial, outcomes, execute, judge }: Who
   };
   const initially = new Uint32Array(numbers);
   collapse.collapse(initial, 0, initially);
+  /** The state that was judged last, mostly a sibling of the next: its words, and its numbers. */
+  const window = initial.slice();
+  const held = initially.slice();
+  const differing = new Int32Array(words);
 
   return {
     words: numbers,
@@ -96,9 +101,6 @@ export const collapsedOf = ({ collapse, initial, outcomes, execute, judge }: Who
         }
       });
     },
-    judge: (states, at) => {
-      collapse.restore(states, at, whole);
-      return judge(whole, 0);
-    },
+    judge: (states, at) => judge(window, differing, collapse.restoreOver(states, at, held, window, differing)),
   };
 };

@@ -206,15 +206,16 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     return violated;
   };
 
-  const judge: Model["judge"] = (states, at) => {
+  /** Where it is known, in which words the state differs from the one that was judged before in the same place. */
+  const judge = (states: Uint32Array, at: number, differing?: Int32Array, count = 0): number => {
     const now = machineIds.at(states[at + word]!);
     if (!coverage.saw(now)) see(states, at, now);
-    const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at) ?? 0);
+    const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at, differing, count) ?? 0);
     return plain ? known | judgedPlainly(states, at, now) : known;
   };
   const collapsed =
     representatives === undefined
-      ? collapsedOf({ collapse, initial, outcomes, execute, judge })
+      ? collapsedOf({ collapse, initial, outcomes, execute, judge: (window, differing, count) => judge(window, 0, differing, count) })
       : collapsedPlainly(collapse, { initial, expand: (states, at, visit) => expandAlike(representatives, states, at, visit), judge });
 
   return {
@@ -292,6 +293,6 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         load(states, at);
       });
     },
-    judge,
+    judge: (states, at) => judge(states, at),
   };
 };
