@@ -40,7 +40,14 @@ export interface Bounds {
   readonly states: number;
   readonly depth: number;
   readonly seconds: number;
+  /** Bytes of this process, all its threads together; as many as there are when left out. */
+  readonly memory?: number;
 }
+/** Which of the bounds that are no count a run is beyond, `seconds` after it began. */
+export const beyond = ({ seconds, memory = Infinity }: Pick<Bounds, "seconds" | "memory">, passed: number): "seconds" | "memory" | undefined => {
+  if (passed > seconds) return "seconds";
+  return memory !== Infinity && process.memoryUsage.rss() > memory ? "memory" : undefined;
+};
 
 export interface Progress {
   readonly states: number;
@@ -62,7 +69,7 @@ export interface Found {
 
 export interface Exploration extends Progress {
   /** `exhausted`: every reachable state was expanded. Otherwise the first bound that was hit. */
-  readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "interrupted";
+  readonly end: "exhausted" | "violated" | "states" | "depth" | "seconds" | "memory" | "interrupted";
   readonly found: readonly Found[];
 }
 
@@ -167,7 +174,8 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       // Whoever goes on from a checkpoint gets further, however soon it is stopped again.
       if (expanded % WATCH_EVERY === 0 && (expanded > begun || !resumed)) {
         if (!watch(progress())) return stop("interrupted");
-        if (late()) return stop("seconds");
+        const spent = beyond(bounds, progress().seconds);
+        if (spent !== undefined) return stop(spent);
         if (keeping?.due() === true) keep();
       }
       const index = level[position]!;

@@ -60,6 +60,7 @@ const checkFlags = {
   maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(2_000_000)),
   maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
   maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
+  maxMemory: Flag.Int("max-memory").pipe(Flag.withDescription("stop at this many MiB; three quarters of the machine's when left out"), Flag.optional),
   traces: Flag.Int("traces").pipe(Flag.withDescription("this many different traces to each property that fails"), Flag.withDefault(1)),
   strategy: Flag.Literals("strategy", ["exhaustive", "depth", "random"]).pipe(Flag.withDescription("every state, shortest traces first; the same depth first; or random walks"), Flag.withDefault("exhaustive")),
   visited: Flag.Literals("visited", ["states", "hashes"]).pipe(Flag.withDescription("what is kept of states that were met: with hashes alone nothing is proved"), Flag.withDefault("states")),
@@ -104,6 +105,7 @@ const check = Command.make("check", checkFlags, (flags) =>
       states: flags.maxStates,
       depth: flags.maxDepth,
       seconds: flags.maxSeconds,
+      memory: Option.getOrUndefined(flags.maxMemory),
     };
     if (Option.isSome(flags.sweep)) return (await import("./commands/sweep.ts")).sweep(flags.spec.value, flags.sweep.value, given);
     await commands.check(flags.spec.value, given);
@@ -120,14 +122,15 @@ const witnessFlags = {
   maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(200_000)),
   maxDepth: checkFlags.maxDepth,
   maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(120)),
+  maxMemory: checkFlags.maxMemory,
   property: checkFlags.property,
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for witnesses.json and the traces"), Flag.optional),
   json,
   verbose: flag("verbose", "also tell the stores and commands of each invocation"),
 };
-const witness = Command.make("witness", witnessFlags, ({ spec: file, mutant, out, maxStates, maxDepth, maxSeconds, ...flags }) =>
+const witness = Command.make("witness", witnessFlags, ({ spec: file, mutant, out, maxStates, maxDepth, maxSeconds, maxMemory, ...flags }) =>
   perform(async () =>
-    (await import("./commands/witness.ts")).witness(file, { ...flags, mutant: Option.getOrUndefined(mutant), out: Option.getOrUndefined(out), bounds: { states: maxStates, depth: maxDepth, seconds: maxSeconds } }),
+    (await import("./commands/witness.ts")).witness(file, { ...flags, mutant: Option.getOrUndefined(mutant), out: Option.getOrUndefined(out), bounds: { states: maxStates, depth: maxDepth, seconds: maxSeconds }, memory: Option.getOrUndefined(maxMemory) }),
   ),
 ).pipe(Command.withDescription("Find a way to something that should be possible: an invocation, a refusal, a DMA path"));
 

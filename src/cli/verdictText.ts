@@ -89,6 +89,14 @@ const certificateText = (slices: readonly VerdictSlice[], end: string, uncertifi
   return `${shown}, so together they have ${slices.map(({ states }) => count(states)).join(" x ")} = ${together.toLocaleString("en-US")} states.`;
 };
 
+/** How many states those that were met stand for, and what turned out not to be alike. */
+const symmetryText = ({ symmetry }: Verdict): string[] => {
+  if (symmetry === undefined) return [];
+  const { renamings, states, notAlike = [] } = symmetry;
+  const stands = renamings === 1 ? [] : [`They stand for ${count(states)} states: there are ${count(renamings)} ways to arrange what no invocation and no property tells apart, and each that was met has been held to that.`];
+  return [...stands, ...notAlike.map((reason) => `Taken for alike and then not: ${reason}. It was explored again without.`)];
+};
+
 const pathsText = ({ intendedPaths: { judged, ofTrusted, unreached } }: Verdict): string => {
   const never = unreached.length === 0 ? "" : ` (never: ${wrap(unreached)})`;
   const trusted = ofTrusted === 0 ? "" : ` ${ofTrusted} more belong to trusted components, which make no invocation here.`;
@@ -117,7 +125,7 @@ export const verdictText = (verdict: Verdict, all = false): string => {
     headline(verdict),
     "",
     ...verdict.violations.flatMap((violation, index, every) => [...violationText(violation, index, every), ""]),
-    ...(verdict.sampled === undefined ? [explored(verdict), ...slicesText(verdict)] : sampledText(verdict)),
+    ...(verdict.sampled === undefined ? [explored(verdict), ...symmetryText(verdict), ...slicesText(verdict)] : sampledText(verdict)),
     scopeText(verdict),
     `Adversaries: ${wrap(verdict.adversaries)}; their devices may do any DMA at any time. Trusted: ${wrap(verdict.trusted)}.`,
     ...verdict.properties.map(({ name, sentence, result }) => `  ${result.padEnd(9)} ${name}: ${sentence}`),

@@ -2,8 +2,9 @@
  * CSpace: slot lookup, and the operations that keep the derivation tree (seL4 src/object/cnode.c, src/kernel/cspace.c).
  *
  * seL4 keeps the tree as a doubly linked list in pre-order; here each slot names its parent. The two agree on every
- * question an invocation asks (has it children, which are its descendants, is it the last capability to its object),
- * and siblings have no order, so states that differ only in the order of siblings are one state.
+ * question an invocation asks (has it children, which are its descendants, is it the last capability to its object).
+ * Siblings have no order, so states that differ only in it are one state; where Revoke would tell (`children`), there is
+ * one order for all of them.
  */
 import { NONE } from "../base/state.ts";
 import { lookupFaults } from "../../specs/sel4/error.ts";

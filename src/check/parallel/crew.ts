@@ -1,6 +1,6 @@
 /** Leads the threads of a parallel exploration, level by level: see protocol.ts. */
 import { Worker } from "node:worker_threads";
-import type { Bounds, Exploration, Progress, Standing, Wanted } from "../breadth.ts";
+import { beyond, type Bounds, type Exploration, type Progress, type Standing, type Wanted } from "../breadth.ts";
 import type { Kept } from "../checkpoint.ts";
 import { Collected, type Violating } from "../collected.ts";
 import { type Reached, reachedTogether } from "../coverage.ts";
@@ -136,8 +136,9 @@ class Crew {
     if (Atomics.compareExchange(this.control, places.stop, 0, STOPPED) === PAUSED) Atomics.compareExchange(this.control, places.stop, PAUSED, STOPPED);
   }
   private look(): void {
+    const spent = beyond(this.options.bounds, this.seconds());
     if (this.options.watch?.(this.progress()) === false) this.stop("interrupted");
-    else if (this.late()) this.stop("seconds");
+    else if (spent !== undefined) this.stop(spent);
     else if (this.options.due()) Atomics.compareExchange(this.control, places.stop, 0, PAUSED);
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Slice } from "../../kernel/plan.ts";
 import type { Booted } from "../../system/boot.ts";
-import { type Bounds, breadthFirst, type Exploration, type Found, type Progress, type Standing, type Watch } from "../breadth.ts";
+import { beyond, type Bounds, breadthFirst, type Exploration, type Found, type Progress, type Standing, type Watch } from "../breadth.ts";
 import type { Model } from "../model.ts";
 import { messagesOf } from "../trace.ts";
 import type { VerdictSlice } from "../verdict.ts";
@@ -106,10 +106,10 @@ class Search {
     for (const run of this.runs) {
       if (run.exhausted || run.level >= level) continue;
       // A search looks up only now and then, and most levels are shorter than that.
-      this.stopped = this.watch(this.progress(run.explored, run)) ? (this.seconds > this.bounds.seconds ? "seconds" : undefined) : "interrupted";
+      this.stopped = this.watch(this.progress(run.explored, run)) ? beyond(this.bounds, this.seconds) : "interrupted";
       if (this.stopped !== undefined) return;
       const states = this.bounds.states - (sum(this.runs, "states") - run.explored.states);
-      run.advance(level, { states, seconds: this.bounds.seconds - this.seconds }, (progress) => this.watch(this.progress(progress, run)));
+      run.advance(level, { ...this.bounds, states, seconds: this.bounds.seconds - this.seconds }, (progress) => this.watch(this.progress(progress, run)));
       if (!["depth", "exhausted", "violated"].includes(run.explored.end)) {
         this.stopped = run.explored.end;
         return;

@@ -5,7 +5,7 @@
  * was met first, so that a misleading distance only halves the speed, and everything is expanded in the end. Among
  * equally near states the one on the shorter path comes first, and then the one that was met first.
  */
-import type { Bounds, Explorable, Progress } from "../breadth.ts";
+import { beyond, type Bounds, type Explorable, type Progress } from "../breadth.ts";
 import { Origins } from "../origins.ts";
 import { StateStore } from "../stateStore.ts";
 
@@ -21,7 +21,7 @@ export interface Wish {
 
 export interface Wishes extends Progress {
   /** `reached`: every wish was. `exhausted`: every state was looked at that can be reached. Otherwise the bound that was hit. */
-  readonly end: "reached" | "exhausted" | "states" | "depth" | "seconds" | "interrupted";
+  readonly end: "reached" | "exhausted" | "states" | "depth" | "seconds" | "memory" | "interrupted";
   /** Of each wish that was reached: the ordinals of a path there. */
   readonly paths: readonly (readonly number[] | undefined)[];
 }
@@ -135,8 +135,11 @@ class BestFirst {
       const index = queue === undefined ? this.nextOldest() : this.nextOf(queue);
       if (index < 0 && queue === undefined) return this.cut ? "depth" : "exhausted";
       if (index < 0) continue;
-      if (this.expanded.size % WATCH_EVERY === 0 && !(await this.watch({ ...this.progress(), open: this.open.length }))) return "interrupted";
-      if (this.seconds() > this.bounds.seconds) return "seconds";
+      if (this.expanded.size % WATCH_EVERY === 0) {
+        if (!(await this.watch({ ...this.progress(), open: this.open.length }))) return "interrupted";
+        const spent = beyond(this.bounds, this.seconds());
+        if (spent !== undefined) return spent;
+      }
       this.expand(index);
       this.look();
       if (this.open.length === 0) return undefined;

@@ -7,7 +7,7 @@
  * reaches it, or what lies behind it is lost. That costs much, so a first pass expands each state once; if the bound cut
  * nothing off, it has seen everything. Otherwise a second pass goes on wherever a state is reached by a shorter path.
  */
-import type { Bounds, Explorable, Exploration, Found, Progress, Watch } from "../breadth.ts";
+import { beyond, type Bounds, type Explorable, type Exploration, type Found, type Progress, type Watch } from "../breadth.ts";
 import { PropertyFailed } from "../properties.ts";
 import type { Visited } from "./visited.ts";
 
@@ -132,7 +132,7 @@ class Pass {
     const first = (note & EXPANDED) === 0;
     if (this.expanded % WATCH_EVERY === 0) {
       if (!this.watch(this.progress())) this.stopped = "interrupted";
-      else if (this.seconds() > bounds.seconds) this.stopped = "seconds";
+      else this.stopped = beyond(bounds, this.seconds());
       if (this.stopped !== undefined) return;
     }
     visited.note(visited.placeOf(this.state), note | JUDGED | EXPANDED);

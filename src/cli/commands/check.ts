@@ -12,6 +12,7 @@ import type { Reduction } from "../../kernel/reductions.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope, type Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
+import { bytesOf } from "../memory.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE, INTERRUPTED, OK, VIOLATED } from "../exit.ts";
 import { progressLine } from "../progress.ts";
 import { openSystem } from "../system.ts";
@@ -27,6 +28,8 @@ export interface CheckFlags extends RandomFlags {
   readonly states: number;
   readonly depth: number;
   readonly seconds: number;
+  /** MiB; a share of what there is when undefined. */
+  readonly memory: number | undefined;
   /** Different traces to each property that fails. */
   readonly traces: number;
   readonly workers: number;
@@ -62,7 +65,7 @@ export const parseScope = (text: string): Scope | Diagnostic => {
   return scope as unknown as Scope;
 };
 
-type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "strategy" | "visited" | "workers" | "unreduced" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
+type Explored = Pick<CheckFlags, "profile" | "mutant" | "caches" | "states" | "depth" | "seconds" | "events"> & Partial<Pick<CheckFlags, "memory" | "strategy" | "visited" | "workers" | "unreduced" | "traces" | "checkpoint" | "checkpointSeconds" | "resume" | "property">>;
 
 const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => {
   const base = profileNamed(flags.profile)!;
@@ -70,7 +73,7 @@ const backgroundOptions = (scope: Scope, flags: Explored): BackgroundOptions => 
     scope,
     profile: flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard),
     caches: flags.caches,
-    bounds: { states: flags.states, depth: flags.depth, seconds: flags.seconds },
+    bounds: { states: flags.states, depth: flags.depth, seconds: flags.seconds, memory: bytesOf(flags.memory) },
     traces: flags.traces ?? 1,
     workers: flags.workers ?? 1,
     strategy: flags.strategy === "depth" ? "depth" : "breadth",
@@ -150,7 +153,7 @@ export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
   const odd = strategy === "depth" || visited === "hashes";
   const kept = checkpoint !== undefined || resume !== undefined;
   if (!(traces >= 1 && traces <= MOST_TRACES)) return usage(`no ${traces} traces can be asked for`, `give --traces a number from 1 to ${MOST_TRACES}`);
-  if (!(flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1)) return usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0");
+  if (!(flags.states >= 1 && flags.depth >= 0 && flags.seconds >= 1 && (flags.memory ?? 1) >= 1)) return usage("a bound leaves nothing to explore", "give --max-states, --max-seconds and --max-memory at least 1, --max-depth at least 0");
   if (!(workers >= 1 && workers <= MOST_WORKERS)) return usage(`${workers} threads cannot explore`, `give --workers a number from 1 to ${MOST_WORKERS}`);
   if (!(checkpointSeconds >= 0)) return usage(`${checkpointSeconds} seconds cannot pass between checkpoints`, "give --checkpoint-seconds at least 0");
   if (strategy === "depth" && traces !== 1) return usage("depth-first search stops at the first state that violates a property", "leave --traces out, or --strategy");

@@ -13,6 +13,7 @@ import type { Layout } from "../../system/layout.ts";
 import type { Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE, INTERRUPTED, OK, VIOLATED } from "../exit.ts";
+import { bytesOf } from "../memory.ts";
 import { progressLine } from "../progress.ts";
 import { openSystem } from "../system.ts";
 import { stepText } from "../verdictText.ts";
@@ -26,6 +27,8 @@ export interface WitnessFlags {
   readonly mutant: string | undefined;
   readonly caches: "may" | "none";
   readonly bounds: Bounds;
+  /** MiB; a share of what there is when undefined. */
+  readonly memory: number | undefined;
   readonly property: readonly string[];
   readonly out: string | undefined;
   readonly json: boolean;
@@ -101,7 +104,7 @@ const run = async (spec: string, scope: Scope, flags: WitnessFlags): Promise<voi
   if (system === undefined) return;
   const { layout } = system.plan;
   const base = profileNamed(flags.profile)!;
-  const options = { scope, profile: flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard), caches: flags.caches, bounds: flags.bounds };
+  const options = { scope, profile: flags.mutant === undefined ? base : mutantOf(base, flags.mutant as Safeguard), caches: flags.caches, bounds: { ...flags.bounds, memory: bytesOf(flags.memory) } };
   const names = goalNames(layout, options, [...properties, ...(await loadProperties(flags.property))]);
   const read = flags.goal.map((text) => (text.trim() === "unreached" ? ("unreached" as const) : parseGoal(text, names)));
   const wrong = read.flatMap((goal) => (typeof goal === "object" && "id" in goal ? [goal] : []));
@@ -118,7 +121,7 @@ export const witness = async (spec: string, flags: WitnessFlags): Promise<void> 
   const scope = parseScope(flags.scope);
   if ("id" in scope) return refuse(scope);
   const { states, depth, seconds } = flags.bounds;
-  if (!(states >= 1 && depth >= 0 && seconds >= 1)) return refuse(usage("a bound leaves nothing to explore", "give --max-states and --max-seconds at least 1, --max-depth at least 0"));
+  if (!(states >= 1 && depth >= 0 && seconds >= 1 && (flags.memory ?? 1) >= 1)) return refuse(usage("a bound leaves nothing to explore", "give --max-states, --max-seconds and --max-memory at least 1, --max-depth at least 0"));
   try {
     await run(spec, scope, flags);
   } catch (error) {
