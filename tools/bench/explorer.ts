@@ -4,6 +4,9 @@
  * the ratio to SPIN in the same run. Counts that are not the known ones end the benchmark: a wrong explorer has no speed.
  *
  *     node tools/bench/explorer.ts M L --rounds 3 --threads 1,2 --json out/bench.json
+ *
+ * A size is a name, or components, streams, banks, VSpaces, frames and slots: `2,2,3,2,2,1`. What such a size counts is
+ * not known before, so all engines are held to the first.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { explore } from "../../src/check/engine/search.ts";
 import { promela } from "./promela.ts";
-import { counts, type SizeName, sizes, smmuCap } from "./smmuCap.ts";
+import { counts, type Size, type SizeName, sizeNamed, sizes, smmuCap } from "./smmuCap.ts";
 import { buildVerifier } from "./spin.ts";
 
 interface Sample {
@@ -21,6 +24,8 @@ interface Sample {
   readonly seconds: number;
   readonly states: number;
   readonly edges: number;
+  /** Ours only. */
+  readonly depth?: number;
   /** Of table and queue (ours), of everything (SPIN). */
   readonly bytes: number;
   /** Peak resident set of the process, less what it had before the search; ours only. */
@@ -50,9 +55,11 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const sizeOf = (name: string): SizeName => {
-  if (!(name in sizes)) throw new Error(`${name} is no size; sizes are ${Object.keys(sizes).join(", ")}`);
-  return name as SizeName;
+const sizeOf = (name: string): Size => {
+  const size = sizeNamed(name);
+  if (size !== undefined) return size;
+  console.error(`${JSON.stringify(name)} is no size: give ${Object.keys(sizes).join(", ")}, or six numbers from 1 to 9 with commas between them: components, streams, banks, VSpaces, frames, slots`);
+  return process.exit(2);
 };
 const median = (numbers: readonly number[]): number => {
   const sorted = numbers.toSorted((a, b) => a - b);
@@ -61,17 +68,18 @@ const median = (numbers: readonly number[]): number => {
 };
 
 /** In a process of its own, so that no search profits from the one before. */
-const search = (size: SizeName, threads: number): Sample => {
+const search = (size: string, threads: number): Sample => {
   const before = process.memoryUsage.rss();
-  const { end, states, edges, depth, seconds, memory } = explore(smmuCap(sizes[size]), { threads });
-  if (end !== "exhausted" || states !== counts[size].states || edges !== counts[size].edges || depth !== counts[size].depth)
-    throw new Error(`${size} on ${threads} thread(s): ${states} states, ${edges} edges, depth ${depth}; known are ${JSON.stringify(counts[size])}`);
+  const { end, states, edges, depth, seconds, memory } = explore(smmuCap(sizeOf(size)), { threads });
+  const known = Object.hasOwn(counts, size) ? counts[size as SizeName] : { states, edges, depth };
+  if (end !== "exhausted" || states !== known.states || edges !== known.edges || depth !== known.depth)
+    throw new Error(`${size} on ${threads} thread(s): ${states} states, ${edges} edges, depth ${depth}; known are ${JSON.stringify(known)}`);
   const residentBytes = process.resourceUsage().maxRSS * 1024 - before;
-  return { engine: engineName(threads), seconds, states, edges, bytes: memory.table + memory.queue, residentBytes };
+  return { engine: engineName(threads), seconds, states, edges, depth, bytes: memory.table + memory.queue, residentBytes };
 };
 const engineName = (threads: number): string => (threads === 1 ? "one thread" : `${threads} threads`);
 
-const apart = async (size: SizeName, threads: number): Promise<Sample> => {
+const apart = async (size: string, threads: number): Promise<Sample> => {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), size, "--one", String(threads)], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (part: Buffer) => (text += String(part)));
@@ -113,10 +121,11 @@ const shown = (row: Row): string =>
     row.timesSpin === undefined ? "" : ` ${row.timesSpin.toFixed(1)} times SPIN`,
   ].join(" ");
 
-const bench = async (size: SizeName, rounds: number, threads: readonly number[], folder: string) => {
-  const { states, edges } = counts[size];
-  const verifier = buildVerifier(promela(sizes[size]), folder, Math.max(16, Math.ceil(Math.log2(states))));
-  console.log(`${size}: ${states} states, ${edges} edges, ${rounds} round(s)${verifier === undefined ? "; no SPIN here (Debian packages spin and gcc), so no ratio" : `, beside ${verifier.version}`}`);
+const bench = async (size: string, rounds: number, threads: readonly number[], folder: string) => {
+  const parameters = sizeOf(size);
+  const { states, edges, depth } = Object.hasOwn(counts, size) ? counts[size as SizeName] : await apart(size, 1);
+  const verifier = buildVerifier(promela(parameters), folder, Math.max(16, Math.ceil(Math.log2(states))));
+  console.log(`${size}: ${states} states, ${edges} edges, depth ${depth}, ${rounds} round(s)${verifier === undefined ? "; no SPIN here (Debian packages spin and gcc), so no ratio" : `, beside ${verifier.version}`}`);
   const samples: Sample[] = [];
   for (let round = 0; round < rounds; round++) {
     if (verifier !== undefined) {
@@ -126,18 +135,20 @@ const bench = async (size: SizeName, rounds: number, threads: readonly number[],
       samples.push({ engine: SPIN, ...run });
     }
     for (const count of threads) samples.push(await apart(size, count));
+    const other = samples.find((sample) => sample.engine !== SPIN && (sample.states !== states || sample.edges !== edges || sample.depth !== depth));
+    if (other !== undefined) throw new Error(`${other.engine} finds ${other.states} states, ${other.edges} edges, depth ${other.depth}`);
     if (values.capacity) samples.push(...(await Promise.all([apart(size, 1), apart(size, 1)])).map((sample) => ({ ...sample, engine: "each of two at once" })));
   }
   const rows = rowsOf(samples);
   for (const row of rows) console.log(`  ${shown(row)}`);
-  return { size, parameters: sizes[size], ...counts[size], rounds, spin: verifier?.version ?? null, rows, samples };
+  return { size, parameters, states, edges, depth, rounds, spin: verifier?.version ?? null, rows, samples };
 };
 
 if (values.one === undefined) {
   const folder = mkdtempSync(join(tmpdir(), "cofferdam-bench-"));
   try {
     const results = [];
-    for (const name of positionals.length === 0 ? ["M", "L"] : positionals) results.push(await bench(sizeOf(name), Number(values.rounds), values.threads.split(",").map(Number), folder));
+    for (const name of positionals.length === 0 ? ["M", "L"] : positionals) results.push(await bench(name, Number(values.rounds), values.threads.split(",").map(Number), folder));
     if (values.json !== undefined) {
       mkdirSync(dirname(values.json), { recursive: true });
       writeFileSync(values.json, `${JSON.stringify({ format: "cofferdam-bench", version: 1, node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, results }, undefined, 2)}\n`);
@@ -145,4 +156,4 @@ if (values.one === undefined) {
   } finally {
     rmSync(folder, { recursive: true });
   }
-} else console.log(JSON.stringify(search(sizeOf(positionals[0] ?? ""), Number(values.one))));
+} else console.log(JSON.stringify(search(positionals[0] ?? "", Number(values.one))));

@@ -63,9 +63,9 @@ export const promela = ({ components, streams, banks, vspaces, frames, slots }: 
     B.map((b) => {
       const reached = [
         ...L.flatMap((l) => foreign(cached(b, l), s)),
-        ...V.map((v) => `(${vspace(b)} == ${v + 1} && (${L.flatMap((l) => foreign(entry(v, l), s)).join(" || ")}))`),
+        ...V.map((v) => `(${vspace(b)} == ${v + 1} && (${L.flatMap((l) => foreign(entry(v, l), s)).join(" || ") || "false"}))`),
       ];
-      return `(${bank(s)} == ${b + 1} && (${reached.join(" || ")}))`;
+      return `(${bank(s)} == ${b + 1} && (${reached.join(" || ") || "false"}))`;
     }),
   );
   return [...variables, "", "active proctype smmu() {", "end: do", ...steps, `  :: d_step { (${bad.join("\n    || ")}) -> assert(false) }`, "  od", "}", ""].join("\n");

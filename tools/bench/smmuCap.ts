@@ -18,6 +18,13 @@ export interface Size {
 const size = (components: number, streams: number, banks: number, vspaces: number, frames: number, slots: number): Size => ({ components, streams, banks, vspaces, frames, slots });
 export const sizes = { T: size(2, 2, 2, 2, 2, 1), T2: size(2, 2, 2, 2, 3, 1), S: size(2, 2, 2, 2, 2, 2), M: size(2, 3, 2, 2, 2, 2), L: size(2, 2, 2, 2, 3, 2) } as const;
 export type SizeName = keyof typeof sizes;
+/** A size by its name, or by its six numbers; undefined where it is neither, or beyond what a word of a state holds. */
+export const sizeNamed = (name: string): Size | undefined => {
+  if (Object.hasOwn(sizes, name)) return sizes[name as SizeName];
+  if (!/^[1-9](,[1-9]){5}$/.test(name)) return undefined;
+  const [components, streams, banks, vspaces, frames, slots] = name.split(",").map(Number) as [number, number, number, number, number, number];
+  return { components, streams, banks, vspaces, frames, slots };
+};
 
 /** What every engine must reproduce; depth is the number of edges on the longest shortest path. */
 export const counts: Readonly<Record<SizeName, { readonly states: number; readonly edges: number; readonly depth: number }>> = {
