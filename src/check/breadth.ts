@@ -3,10 +3,11 @@
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
 import { impossible } from "../base/diagnostic.ts";
+import { Batch } from "./batch.ts";
 import { Collected, type Violating } from "./collected.ts";
 import { Arrivals, isBetter, Origins, pathKey } from "./origins.ts";
 import { PropertyFailed } from "./properties.ts";
-import { StateStore } from "./stateStore.ts";
+import { StateStore, sumOf } from "./stateStore.ts";
 
 /** What a strategy needs of a model. States are windows of `words` 32-bit words. */
 export interface Explorable {
@@ -15,9 +16,9 @@ export interface Explorable {
   /**
    * Calls `visit` with every successor of the state at `at`, in declared order. `ordinal` counts the instances of this
    * state, refused ones too; `steps` is what the invocation gave the SMMU. `successor` is valid during the call only;
-   * `sum` is its hash (stateStore.ts), where the model has it at hand.
+   * `sum` is its hash (stateStore.ts), where the model has it at hand; `stays` says that it is the state itself.
    */
-  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number) => void) => void;
+  readonly expand: (states: Uint32Array, at: number, visit: (successor: Uint32Array, ordinal: number, steps: number, sum?: number, stays?: boolean) => void) => void;
   /** Bit mask of the properties that the state at `at` violates. */
   readonly judge: (states: Uint32Array, at: number) => number;
 }
@@ -27,8 +28,10 @@ export interface LevelStates {
   readonly count: number;
   readonly chunkOf: (index: number) => Uint32Array;
   readonly offsetOf: (index: number) => number;
-  /** Index of a state; negative (-1 - index) when it was there before. */
-  readonly add: (state: Uint32Array, sum?: number) => number;
+  /** Index of the state at `at`; negative (-1 - index) when it was there before. */
+  readonly add: (state: Uint32Array, sum?: number, at?: number) => number;
+  /** States with so many hashes are about to be added. */
+  readonly touch?: (sums: Int32Array, count: number) => void;
   /** States before this one are not looked at any more. */
   readonly forget?: (before: number) => void;
 }
@@ -121,7 +124,7 @@ const WATCH_EVERY = 2048;
 /**
  * Ends with the level on which a property is first violated. Where several paths are wanted it goes on, but not from
  * violating states, until every property that is violated has as many. The states that are met go `into` an empty store;
- * a run that is kept to be gone on with has whole ones.
+ * only a run that is kept by hash alone can't be gone on with.
  */
 export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = () => true, wanted?: Wanted, keeping?: Keeping, into: LevelStates = new StateStore(model.words)): Exploration => {
   const started = performance.now();
@@ -133,6 +136,7 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
   let ranks = from?.ranks;
   let next = [...(from?.next ?? [])];
   let position = 0;
+  const batch = new Batch(model.words);
   const progress = (): Progress => ({ states: store.count, edges, depth, frontier: store.count - expanded, seconds: (performance.now() - started) / 1000 });
   const rankAt = (at: number): number => (ranks === undefined ? at : ranks[at]!);
   const collected = new Collected(wanted, from);
@@ -177,17 +181,24 @@ export const breadthFirst = (model: Explorable, bounds: Bounds, watch: Watch = (
       const index = level[position]!;
       const spent = origins.steps(index);
       const rank = rankAt(position);
-      model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum) => {
+      batch.count = 0;
+      model.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, sum, stays) => {
         edges += 1;
-        const at = store.add(successor, sum);
-        const found = at >= 0 ? at : -1 - at;
-        const key = pathKey(rank, ordinal);
-        if (at >= 0) next.push(at);
-        else if (found < firstNew || !isBetter(origins, arrivals, found, spent + steps, key)) return;
-        else improved = true;
-        origins.set(found, index, ordinal, spent + steps);
-        arrivals.set(found, key);
+        // What stays was found before this level, so nothing new is learnt of it.
+        if (stays !== true) batch.add(successor, sum ?? sumOf(successor, 0, model.words), ordinal, steps);
       });
+      store.touch?.(batch.sums, batch.count);
+      const { states, sums, ordinals, steps } = batch;
+      for (let of = 0; of < batch.count; of++) {
+        const at = store.add(states, sums[of], of * model.words);
+        const found = at >= 0 ? at : -1 - at;
+        const key = pathKey(rank, ordinals[of]!);
+        if (at >= 0) next.push(at);
+        else if (found < firstNew || !isBetter(origins, arrivals, found, spent + steps[of]!, key)) continue;
+        else improved = true;
+        origins.set(found, index, ordinals[of]!, spent + steps[of]!);
+        arrivals.set(found, key);
+      }
       expanded += 1;
       position += 1;
       if (store.count >= bounds.states) return stop("states");

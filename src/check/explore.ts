@@ -40,11 +40,10 @@ export interface Explored {
 export const groupFor = ({ booted, properties: judged, subjects }: Model, kept: boolean, unreduced: readonly Reduction[]): Group | undefined =>
   kept || judged.some(({ plain }) => plain === true) || unreduced.includes("symmetry") ? undefined : symmetryOf(booted, subjects);
 
-/** How many states the representatives stand for. */
-export const representedBy = ({ symmetry }: Model, store: StateStore): number => {
-  if (symmetry === undefined) return store.count;
+/** How many states the representatives in these pieces stand for. */
+export const representedBy = ({ symmetry, words }: Model, pieces: Iterable<Uint32Array>): number => {
   let sum = 0;
-  for (let index = 0; index < store.count; index++) sum += symmetry.size(store.chunkOf(index), store.offsetOf(index));
+  for (const piece of pieces) for (let at = 0; at < piece.length; at += words) sum += symmetry?.size(piece, at) ?? 1;
   return sum;
 };
 
@@ -58,9 +57,9 @@ export const exploreWhole = (plain: Model, keeping: Keeping | undefined, caches:
   for (let group = groupFor(plain, keeping !== undefined, unreduced); ; group = group?.smaller()) {
     const model = group === undefined ? plain : createModel(plain.booted, plain.properties, caches, undefined, { group });
     try {
-      const store = new StateStore(model.words);
-      const { found, end, states, edges, depth } = breadthFirst(model, bounds, watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping, store);
-      const alike = alikeTold(group, notAlike, states, representedBy(model, store));
+      const store = new StateStore(model.collapsed.words);
+      const { found, end, states, edges, depth } = breadthFirst(model.collapsed, bounds, watch, traces === 1 ? undefined : { traces, signature: signatureIn(model) }, keeping, store);
+      const alike = alikeTold(group, notAlike, states, group === undefined ? states : representedBy(model, model.collapse.wholes(store.pieces())));
       return { model, run: { end, states, transitions: edges, depth, ...alike }, found: found.map((one) => ({ model, found: one })) };
     } catch (error) {
       if (!(error instanceof NotAlike) || group === undefined) throw error;

@@ -16,6 +16,8 @@ import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
+import { Collapse, PairMemory } from "./collapse.ts";
+import { collapsedOf, collapsedPlainly } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
@@ -24,7 +26,8 @@ import type { Group } from "./symmetry/group.ts";
 import { lifted, type Performed } from "./symmetry/lift.ts";
 import { type ImageStore, Orbits } from "./symmetry/orbits.ts";
 import { Representatives } from "./symmetry/representatives.ts";
-import { createOutcomes, type Learnt, type Outcome, type StepList } from "./outcomes/outcomes.ts";
+import type { Learnt, Outcome } from "./outcomes/known.ts";
+import { createOutcomes } from "./outcomes/outcomes.ts";
 import { createPartJudge } from "./outcomes/parts.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./stateStore.ts";
@@ -49,6 +52,9 @@ export interface Model extends Explorable {
   readonly machineAt: (states: Uint32Array, at: number) => MachineState;
   /** The state at `at` as the properties see it; valid until the next call into the model. */
   readonly viewAt: (states: Uint32Array, at: number) => View;
+  /** The same model over collapsed states, as `collapse` makes them: faster, and smaller. */
+  readonly collapsed: Explorable;
+  readonly collapse: Collapse;
   /** Where states stand for others: the renamings, how many a state stands for, and how a path through them is made for real. */
   readonly symmetry?: { readonly group: Group; readonly size: (states: Uint32Array, at: number) => number; readonly lift: (ordinals: readonly number[]) => Performed[] };
   /** What `expand` does by what is known, by running every recipe: the law that both agree is a test. */
@@ -113,24 +119,30 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const viewOf = viewer(booted, kernel, machine);
 
   const word = machineWord(shape);
+  if (word !== view.words - 1) impossible("the machine is not the last word of a state");
+  const collapse = new Collapse(view.words, word);
   const symmetric = alike === undefined ? undefined : { group: alike.group, orbits: new Orbits(alike.group, first, alike.images), machineWord: word };
-  const outcomes = createOutcomes(booted, subjects, symmetric);
+  const outcomes = createOutcomes(booted, subjects, collapse, symmetric);
   coverage.also(outcomes.met);
   const after: Map<number, number>[] = [];
+  const lately = new PairMemory();
   const executed = (before: number, steps: readonly Step[]): number => machineIds.idOf(machine.executeAll(machineIds.at(before), steps), before, steps);
   /** The machine's number after a list of steps; equal lists are one object. */
-  const execute = (before: number, { id, steps, images }: StepList): number => {
+  const execute = (before: number, id: number): number => {
+    const recent = lately.get(before, id);
+    if (recent >= 0) return recent;
+    const { steps, images } = outcomes.given(id);
     const known = (after[id] ??= new Map());
     let next = known.get(before);
     if (next === undefined) {
       known.set(before, (next = executed(before, steps)));
       if (symmetric !== undefined) symmetric.orbits.meet(images.map((given, renaming) => executed(symmetric.orbits.image(before, renaming), given)));
     }
-    return next;
+    return lately.set(before, id, next);
   };
   const representatives = symmetric === undefined ? undefined : new Representatives(symmetric.group, symmetric.orbits, view.words, word, machine, machineIds);
   /** The representative of what an outcome leads to from the state that `all` began with; valid until `all.done`. */
-  const represented = (all: Representatives, before: number, { words, keep, bits, given }: Outcome): Uint32Array => all.of(words, keep, bits, given.idle ? before : execute(before, given));
+  const represented = (all: Representatives, before: number, { words, keep, bits, given }: Outcome): Uint32Array => all.of(words, keep, bits, given.idle ? before : execute(before, given.id));
   const expandAlike = (all: Representatives, states: Uint32Array, at: number, visit: Parameters<Explorable["expand"]>[2]): void => {
     const before = states[at + word]!;
     all.begin(states, at);
@@ -194,10 +206,24 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     return violated;
   };
 
+  /** Where it is known, in which words the state differs from the one that was judged before in the same place. */
+  const judge = (states: Uint32Array, at: number, differing?: Int32Array, count = 0): number => {
+    const now = machineIds.at(states[at + word]!);
+    if (!coverage.saw(now)) see(states, at, now);
+    const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at, differing, count) ?? 0);
+    return plain ? known | judgedPlainly(states, at, now) : known;
+  };
+  const collapsed =
+    representatives === undefined
+      ? collapsedOf({ collapse, initial, outcomes, execute, judge: (window, differing, count) => judge(window, 0, differing, count) })
+      : collapsedPlainly(collapse, { initial, expand: (states, at, visit) => expandAlike(representatives, states, at, visit), judge });
+
   return {
     booted,
     machine,
     machineIds,
+    collapsed,
+    collapse,
     packed: view,
     kernel,
     coverage,
@@ -247,7 +273,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         }
         if (given.steps.length === 0) visit(scratch, ordinal, 0, changed);
         else {
-          const next = execute(before, given);
+          const next = execute(before, given.id);
           scratch[word] = next;
           visit(scratch, ordinal, given.steps.length, (changed - mixed(word, before) + mixed(word, next)) | 0);
           scratch[word] = before;
@@ -267,11 +293,6 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
         load(states, at);
       });
     },
-    judge: (states, at) => {
-      const now = machineIds.at(states[at + word]!);
-      if (!coverage.saw(now)) see(states, at, now);
-      const known = outcomes.ask(judgements, states, at, judged) | (judgedByParts?.judge(states, at) ?? 0);
-      return plain ? known | judgedPlainly(states, at, now) : known;
-    },
+    judge: (states, at) => judge(states, at),
   };
 };

@@ -95,8 +95,7 @@ export class Questions {
   private evaluate(fact: QueryFact): Told {
     const { place, match } = fact;
     if (fact.is === "any") return Number(anyRow(this.words, this.at, place, match, fact.except));
-    const rows = rowsIn(this.words, this.at, place, match);
-    return place.table.rows <= EXACT_BITS ? rows.reduce((sum, row) => sum + 2 ** row, 0) : rows.join(" ");
+    return place.table.rows <= EXACT_BITS ? rowSum(this.words, this.at, place, match) : rowsIn(this.words, this.at, place, match).join(" ");
   }
   /** The rows that a `having` answered, ascending. */
   rows(fact: HavingFact): readonly number[] {
@@ -104,12 +103,32 @@ export class Questions {
   }
 }
 
-const anyRow = (words: Uint32Array, at: number, place: TablePlace, { mask, value }: PackedMatch, except: number): boolean => {
-  if (place.rowsPerWord > 1) return packedRows(words, at, place, { mask, value }, (row) => row !== except);
-  const first = at + place.base;
-  const { rows } = place.table;
-  for (let row = 0; row < rows; row++) if (((words[first + row]! & mask) ^ value) === 0 && row !== except) return true;
+const anyRow = (words: Uint32Array, at: number, { base, rowsPerWord, rowBits, table: { rows } }: TablePlace, { mask, value }: PackedMatch, except: number): boolean => {
+  const first = at + base;
+  if (rowsPerWord === 1) {
+    for (let row = 0; row < rows; row++) if (((words[first + row]! & mask) ^ value) === 0 && row !== except) return true;
+    return false;
+  }
+  for (let word = first, begin = 0; begin < rows; word++, begin += rowsPerWord) {
+    const end = Math.min(begin + rowsPerWord, rows);
+    for (let row = begin, held = words[word]!; row < end; row++, held >>>= rowBits) if (((held & mask) ^ value) === 0 && row !== except) return true;
+  }
   return false;
+};
+const powers = Float64Array.from({ length: EXACT_BITS }, (_, row) => 2 ** row);
+/** A bit for each row that matches. */
+const rowSum = (words: Uint32Array, at: number, { base, rowsPerWord, rowBits, table: { rows } }: TablePlace, { mask, value }: PackedMatch): number => {
+  const first = at + base;
+  let sum = 0;
+  if (rowsPerWord === 1) {
+    for (let row = 0; row < rows; row++) if (((words[first + row]! & mask) ^ value) === 0) sum += powers[row]!;
+    return sum;
+  }
+  for (let word = first, begin = 0; begin < rows; word++, begin += rowsPerWord) {
+    const end = Math.min(begin + rowsPerWord, rows);
+    for (let row = begin, held = words[word]!; row < end; row++, held >>>= rowBits) if (((held & mask) ^ value) === 0) sum += powers[row]!;
+  }
+  return sum;
 };
 const rowsIn = (words: Uint32Array, at: number, place: TablePlace, match: PackedMatch): number[] => {
   const found: number[] = [];

@@ -14,53 +14,23 @@ import { refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import type { Collapse } from "../collapse.ts";
 import { Alike } from "../symmetry/alike.ts";
 import type { Group } from "../symmetry/group.ts";
 import { NotAlike, type Orbits } from "../symmetry/orbits.ts";
 import type { Renaming } from "../symmetry/renaming.ts";
 import type { Fact } from "./facts.ts";
 import { emptyTree, type FactNode, follow, grow, notedAlong } from "./factTree.ts";
+import type { InstanceList, KnownInstance, Learnt, Outcome, Together, Varying } from "./known.ts";
+import { Performed } from "./performed.ts";
+import { type StepList, StepLists } from "./stepLists.ts";
 import { type Noted, Recorder } from "./recorder.ts";
 
-/** Steps for the SMMU, and those that the renamed invocation gives it in each image of the state; equal lists are one object. */
-export interface StepList {
-  readonly id: number;
-  readonly steps: readonly Step[];
-  /** By renaming, the identity among them; empty where nothing is taken for alike. */
-  readonly images: readonly (readonly Step[])[];
-  /** Nothing is given, in no image. */
-  readonly idle: boolean;
-}
-/** What an instance comes to: a refusal, or words to change and steps to give. */
-export interface Outcome {
-  /** Index of the refusal that answers, or -1. */
-  readonly refused: number;
-  /** Word by word: which one, which of its bits stay, and the others. */
-  readonly words: readonly number[];
-  readonly keep: readonly number[];
-  readonly bits: readonly number[];
-  readonly given: StepList;
-  /** How often this was what an instance came to. */
-  times: number;
-}
-export interface KnownInstance {
-  readonly definition: Invocation;
-  readonly request: Request;
-  readonly tree: FactNode<Outcome>;
-}
-type Instances = readonly KnownInstance[];
 /** What there is to learn in a state: the recipe, the same in an image of the state, and what both came to. */
 interface Lesson<L> {
   readonly run: () => void;
   readonly onImage: (renaming: Renaming, number: number) => void;
   readonly leaf: () => L;
-}
-/** What all instances of a subject come to, and of those that are not refused, which they are. */
-interface Together {
-  readonly all: readonly Outcome[];
-  readonly performed: readonly Outcome[];
-  readonly ordinals: readonly number[];
-  times: number;
 }
 /**
  * How many of them are kept for each subject: a few kilobytes each, the ones that are met first and so most often. Beyond,
@@ -68,19 +38,14 @@ interface Together {
  */
 const MOST_TOGETHER = 2_000;
 
-/** What a run came to know: grows as it goes on. */
-export interface Learnt {
-  /** Everything that was asked of any state. */
-  readonly asked: ReadonlySet<Fact>;
-  /** Bits that some outcome writes, by word. */
-  readonly written: Uint32Array;
-  readonly given: () => Iterable<StepList>;
-}
-
 export interface Outcomes {
   readonly learnt: Learnt;
   /** Calls `visit` with what every instance that is not refused comes to in the state at `at`, in declared order; `ordinal` counts refused ones, too. */
   readonly forEach: (states: Uint32Array, at: number, visit: (outcome: Outcome, ordinal: number) => void) => void;
+  /** The same as numbers (performed.ts): those from `from` up to `to`, with ordinals from `first` on. */
+  readonly forEachNumbered: (states: Uint32Array, at: number, visit: (numbers: Int32Array, from: number, to: number, first: number) => void) => void;
+  /** The list of steps with a number. */
+  readonly given: (id: number) => StepList;
   /** Evaluates a question about a state, from what is known of other states. */
   readonly ask: <L>(tree: FactNode<{ readonly answer: L }>, states: Uint32Array, at: number, question: (kernel: Kernel) => L) => L;
   /** The instance of a state that has this ordinal, and what it comes to; it is not counted. */
@@ -98,30 +63,14 @@ export interface Symmetric {
   readonly machineWord: number;
 }
 
-export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[], symmetric?: Symmetric): Outcomes => {
+export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subjects: readonly number[], collapse: Collapse, symmetric?: Symmetric): Outcomes => {
   const recorder = new Recorder<KernelShape>(shape);
   const alike = symmetric === undefined ? undefined : new Alike(symmetric.group, symmetric.orbits, recorder, shape, symmetric.machineWord);
   const { window, questions, written } = recorder;
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: recorder.tables, emit: (steps) => void emitted.push(...steps) };
 
-  const lists = new Map<string, StepList>();
-  const stepIds = new Map<Step, number>();
-  const keyOfSteps = (steps: readonly Step[]): string =>
-    steps
-      .map((step) => {
-        const id = stepIds.get(step) ?? stepIds.size;
-        stepIds.set(step, id);
-        return id;
-      })
-      .join(" ");
-  const stepList = (steps: readonly Step[], images: readonly (readonly Step[])[] = []): StepList => {
-    const key = [steps, ...images].map(keyOfSteps).join("|");
-    let list = lists.get(key);
-    if (list === undefined) lists.set(key, (list = { id: lists.size, steps: [...steps], images: images.length === 0 ? [] : [[...steps], ...images], idle: [steps, ...images].every(({ length }) => length === 0) }));
-    return list;
-  };
-
+  const lists = new StepLists();
   const asked = new Set<Fact>();
   const everWritten = new Uint32Array(recorder.words);
   const load = (states: Uint32Array, at: number): void => {
@@ -144,8 +93,8 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   };
 
   const instances = new Map<string, KnownInstance>();
-  const listTrees = subjects.map(() => emptyTree<{ readonly instances: Instances }>());
-  const listOf = (subject: number): Lesson<{ readonly instances: Instances }> => {
+  const listTrees = subjects.map(() => emptyTree<InstanceList>());
+  const listOf = (subject: number): Lesson<InstanceList> => {
     const found: KnownInstance[] = [];
     const knownTo = (definition: Invocation, request: Request): KnownInstance => {
       const key = keyOf(subject, definition, request);
@@ -163,11 +112,12 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
           if (!found.includes(known)) found.push(known);
         });
       },
-      leaf: () => ({ instances: found }),
+      leaf: () => ({ instances: found, varying: undefined, always: [], times: 0 }),
     };
   };
 
-  const nothing = stepList([]);
+  const nothing = lists.of([]);
+  const performed = new Performed();
   const met = new Map<Invocation, Outcome[]>();
   const note = (definition: Invocation, outcome: Outcome): Outcome => {
     const outcomes = met.get(definition);
@@ -187,7 +137,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   const outcomeOf = ({ definition, request }: KnownInstance): Lesson<Outcome> => {
     const cnodes = new Map<number, number>();
     const images: Step[][] = [];
-    let outcome: Omit<Outcome, "given"> = { refused: 0, words: [], keep: [], bits: [], times: 0 };
+    let outcome: Pick<Outcome, "refused" | "words" | "keep" | "bits"> = { refused: 0, words: [], keep: [], bits: [] };
     let own: Step[] = [];
     let after = window;
     return {
@@ -197,7 +147,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
         own = emitted;
         const words = refused >= 0 ? [] : [...written.keys()].filter((word) => written[word] !== 0);
         for (const word of words) everWritten[word]! |= written[word]!;
-        outcome = { refused, words, keep: words.map((word) => ~written[word]!), bits: words.map((word) => window[word]! & written[word]!), times: 0 };
+        outcome = { refused, words, keep: words.map((word) => ~written[word]!), bits: words.map((word) => window[word]! & written[word]!) };
         if (alike !== undefined) after = window.slice();
       },
       onImage: (renaming) => {
@@ -206,7 +156,14 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
         if (refused < 0 && !alike!.holds(renaming, after)) throw new NotAlike(`${definition.label} leads to different states from two that were taken for alike`);
         images.push(refused < 0 ? emitted : []);
       },
-      leaf: () => note(definition, { ...outcome, given: outcome.refused >= 0 ? nothing : stepList(own, images) }),
+      leaf: () => {
+        const { words, keep, bits } = outcome;
+        if (outcome.refused >= 0) return note(definition, { ...outcome, changes: [], given: nothing, from: 0, to: 0, times: 0 });
+        const found = { ...outcome, changes: collapse.changesOf(words, keep, bits), given: lists.of(own, images), from: performed.end, to: 0, times: 0 };
+        performed.add([{ outcome: found, ordinal: 0 }]);
+        found.to = performed.end;
+        return note(definition, found);
+      },
     };
   };
 
@@ -214,17 +171,19 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   const together = subjects.map(() => emptyTree<Together>());
   // What a single subject finds is a new state nearly every time.
   const room = subjects.map(() => (subjects.length > 1 ? MOST_TOGETHER : 0));
-  const instancesOf = (index: number, states: Uint32Array, at: number): Instances => {
+  const listIn = (index: number, states: Uint32Array, at: number): InstanceList => {
     const tree = listTrees[index]!;
-    return (follow(tree, states, at, questions) ?? learn(tree, states, at, listOf(subjects[index]!))).instances;
+    return follow(tree, states, at, questions) ?? learn(tree, states, at, listOf(subjects[index]!));
   };
   const outcomeIn = (instance: KnownInstance, states: Uint32Array, at: number): Outcome =>
     follow(instance.tree, states, at, questions) ?? learn(instance.tree, states, at, outcomeOf(instance));
+  const kept: Together[] = [];
   const keepTogether = (index: number, states: Uint32Array, at: number): Together => {
-    const own = instancesOf(index, states, at);
+    const own = listIn(index, states, at).instances;
     const all = own.map((instance) => outcomeIn(instance, states, at));
-    const performed = all.flatMap((outcome, ordinal) => (outcome.refused < 0 ? [{ outcome, ordinal }] : []));
-    const found: Together = { all, performed: performed.map(({ outcome }) => outcome), ordinals: performed.map(({ ordinal }) => ordinal), times: 0 };
+    const notRefused = all.flatMap((outcome, ordinal) => (outcome.refused < 0 ? [{ outcome, ordinal }] : []));
+    const from = performed.add(notRefused);
+    const found: Together = { all, performed: notRefused.map(({ outcome }) => outcome), ordinals: notRefused.map(({ ordinal }) => ordinal), from, to: performed.end, times: 0 };
     const path = new Map<number, Noted>();
     notedAlong(listTrees[index]!, questions, path);
     for (const instance of own) notedAlong(instance.tree, questions, path);
@@ -233,16 +192,53 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     kept.push(found);
     return found;
   };
-  const kept: Together[] = [];
+
+  const decided: InstanceList[] = [];
+  /** What the facts that led to a list leave open, and what they decide: those instances ask for nothing else. */
+  const decide = (list: InstanceList, index: number, states: Uint32Array, at: number): readonly Varying[] => {
+    const known = new Map<number, Noted>();
+    notedAlong(listTrees[index]!, questions, known);
+    const always: Outcome[] = [];
+    list.varying = list.instances.flatMap((instance, ordinal): Varying[] => {
+      const outcome = outcomeIn(instance, states, at);
+      const needed = new Map<number, Noted>();
+      notedAlong(instance.tree, questions, needed);
+      if (![...needed.keys()].every((fact) => known.has(fact))) return [{ instance, ordinal, always: undefined }];
+      always.push(outcome);
+      return outcome.refused < 0 ? [{ instance, ordinal, always: outcome }] : [];
+    });
+    list.always = always;
+    decided.push(list);
+    return list.varying;
+  };
   /** One by one, where nothing is kept together; how many instances there are. */
   const oneByOne = (index: number, states: Uint32Array, at: number, first: number, visit: (outcome: Outcome, ordinal: number) => void): number => {
-    const own = instancesOf(index, states, at);
-    for (let position = 0; position < own.length; position++) {
-      const outcome = outcomeIn(own[position]!, states, at);
-      outcome.times += 1;
-      if (outcome.refused < 0) visit(outcome, first + position);
+    const list = listIn(index, states, at);
+    const varying = list.varying ?? decide(list, index, states, at);
+    list.times += 1;
+    for (let position = 0; position < varying.length; position++) {
+      const { instance, ordinal, always } = varying[position]!;
+      if (always !== undefined) visit(always, first + ordinal);
+      else {
+        const outcome = outcomeIn(instance, states, at);
+        outcome.times += 1;
+        if (outcome.refused < 0) visit(outcome, first + ordinal);
+      }
     }
-    return own.length;
+    return list.instances.length;
+  };
+  const forEachSubject = (states: Uint32Array, at: number, visitAll: (known: Together, first: number) => void, visit: (outcome: Outcome, ordinal: number) => void): void => {
+    questions.about(states, at);
+    let first = 0;
+    for (let index = 0; index < subjects.length; index++) {
+      const known = follow(together[index]!, states, at, questions) ?? (room[index]! > 0 ? keepTogether(index, states, at) : undefined);
+      if (known === undefined) first += oneByOne(index, states, at, first, visit);
+      else {
+        known.times += 1;
+        visitAll(known, first);
+        first += known.all.length;
+      }
+    }
   };
 
   const answerTo = <L>(question: (kernel: Kernel) => L): Lesson<{ readonly answer: L }> => {
@@ -257,22 +253,21 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   };
 
   return {
-    learnt: { asked, written: everWritten, given: () => lists.values() },
+    learnt: { asked, written: everWritten, given: () => lists.all() },
     forEach: (states, at, visit) => {
-      questions.about(states, at);
-      let first = 0;
-      for (let index = 0; index < subjects.length; index++) {
-        const known = follow(together[index]!, states, at, questions) ?? (room[index]! > 0 ? keepTogether(index, states, at) : undefined);
-        if (known === undefined) {
-          first += oneByOne(index, states, at, first, visit);
-          continue;
-        }
-        known.times += 1;
-        const { all, performed, ordinals } = known;
-        for (let position = 0; position < performed.length; position++) visit(performed[position]!, first + ordinals[position]!);
-        first += all.length;
-      }
+      const visitAll = ({ performed: outcomes, ordinals }: Together, first: number): void => {
+        for (let position = 0; position < outcomes.length; position++) visit(outcomes[position]!, first + ordinals[position]!);
+      };
+      forEachSubject(states, at, visitAll, visit);
     },
+    forEachNumbered: (states, at, visit) =>
+      forEachSubject(
+        states,
+        at,
+        ({ from, to }, first) => visit(performed.numbers, from, to, first),
+        ({ from, to }, ordinal) => visit(performed.numbers, from, to, ordinal),
+      ),
+    given: (id) => lists.at(id),
     ask: (tree, states, at, question) => {
       questions.about(states, at);
       return (follow(tree, states, at, questions) ?? learn(tree, states, at, answerTo(question))).answer;
@@ -281,7 +276,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
       questions.about(states, at);
       let first = 0;
       for (const [index, subject] of subjects.entries()) {
-        const own = instancesOf(index, states, at);
+        const own = listIn(index, states, at).instances;
         const known = own[ordinal - first];
         if (known !== undefined) return { subject, definition: known.definition, request: known.request, outcome: outcomeIn(known, states, at) };
         first += own.length;
@@ -292,6 +287,10 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
       for (const found of kept) {
         for (const outcome of found.all) outcome.times += found.times;
         found.times = 0;
+      }
+      for (const list of decided) {
+        for (const outcome of list.always) outcome.times += list.times;
+        list.times = 0;
       }
       for (const [definition, outcomes] of met) for (const { refused, times } of outcomes) if (times > 0) visit(definition, refused, times);
     },

@@ -137,8 +137,11 @@ const together = (booted: Booted, properties: readonly OfParts[]): Judged[] => {
 };
 
 export interface PartJudge {
-  /** Which properties of parts the state at `at` violates, as bits in the order of the properties. */
-  readonly judge: (states: Uint32Array, at: number) => number;
+  /**
+   * Which properties of parts the state at `at` violates, as bits in the order of the properties. `differing` are words, so
+   * many of them, in which it differs from the state that was judged before in these same `states`; all words, where that is not known.
+   */
+  readonly judge: (states: Uint32Array, at: number, differing?: Int32Array, count?: number) => number;
   /** What the parts asked of any state: of each group of them, in an order that the plan and the properties give. */
   readonly asked: () => readonly ReadonlySet<Fact>[];
 }
@@ -158,6 +161,8 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[], 
   /** The state that was judged last, in the words that anybody asked for; usable if nothing was wrong with it. */
   const last = new Uint32Array(words);
   let usable = false;
+  /** Where it stood. */
+  let place: Uint32Array | undefined;
   let judging = 0;
   const asked = new Float64Array(all.length);
   const asking: number[] = [];
@@ -188,13 +193,17 @@ export const createPartJudge = (booted: Booted, properties: readonly OfParts[], 
     for (const word of readers.words) last[word] = states[at + word]!;
     return grow(tree, path, { violated, ...rests });
   };
-  const judge: PartJudge["judge"] = (states, at) => {
+  const judge: PartJudge["judge"] = (states, at, differing, differences = 0) => {
     judging += 1;
     asking.length = 0;
     if (!usable) for (let who = 0; who < all.length; who++) ask(who);
-    const watched = readers.words;
-    for (let index = 0; index < watched.length; index++) {
-      const word = watched[index]!;
+    // Nobody else puts states where one that differs in known words stood.
+    const known = differing !== undefined && place === states;
+    const looked = known ? differing : readers.words;
+    const count = known ? differences : readers.words.length;
+    place = states;
+    for (let index = 0; index < count; index++) {
+      const word = looked[index]!;
       const [old, now] = [last[word]!, states[at + word]!];
       if (old === now) continue;
       last[word] = now;

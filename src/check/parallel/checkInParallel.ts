@@ -32,7 +32,7 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
   const machineIds = sharedMachineIdsBuffer();
   const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches, sharedMachineIds(machineIds));
   const head = traceModel({ ...model.booted, profile }, scope, caches);
-  const keeping = keepingOf(model, head, traces, asked, options);
+  const keeping = keepingOf(model, head, traces, asked, options, "whole");
   const before = model.coverage.reached(layout.dma);
 
   /** One search, with what is taken for alike. */

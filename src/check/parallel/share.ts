@@ -66,7 +66,7 @@ export class Share {
   }
   /** How many states ours stand for. */
   represented(): number {
-    return representedBy(this.model, this.store);
+    return this.model.symmetry === undefined ? this.store.count : representedBy(this.model, this.store.pieces());
   }
 
   holdings(): Holdings {

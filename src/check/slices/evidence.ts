@@ -20,34 +20,39 @@ export interface Evidence {
   readonly given: readonly (readonly Step[])[];
 }
 
-const changedIn = (store: StateStore, initial: Uint32Array): Uint32Array => {
-  const changed = new Uint32Array(store.words);
-  for (const piece of store.pieces()) for (let at = 0; at < piece.length; at += store.words) for (let word = 0; word < store.words; word++) changed[word]! |= piece[at + word]! ^ initial[word]!;
-  return changed;
-};
-const valuesOf = (store: StateStore, word: number): ReadonlySet<number> => {
-  const values = new Set<number>();
+/** The numbers that stand at one place of collapsed states. */
+const numbersAt = (store: StateStore, place: number): ReadonlySet<number> => {
+  const numbers = new Set<number>();
   for (const piece of store.pieces())
-    for (let at = word, last: number | undefined; at < piece.length; at += store.words) {
+    for (let at = place, last: number | undefined; at < piece.length; at += store.words) {
       // Neighbours are mostly equal.
-      if (piece[at] !== last) values.add(piece[at]!);
+      if (piece[at] !== last) numbers.add(piece[at]!);
       last = piece[at];
     }
-  return values;
+  return numbers;
 };
 
-export const evidenceOf = ({ learnt, initial }: Model, store: StateStore): Evidence => {
+/** Of the collapsed states that a run came to. */
+export const evidenceOf = ({ learnt, initial, collapse }: Model, store: StateStore): Evidence => {
+  const numbers = new Map<number, ReadonlySet<number>>();
   const known = new Map<number, ReadonlySet<number>>();
+  const valuesOf = (word: number): ReadonlySet<number> => {
+    const place = collapse.placeOf(word);
+    const all = numbers.get(place) ?? numbersAt(store, place);
+    numbers.set(place, all);
+    return new Set([...all].map((number) => collapse.valueOf(word, number)));
+  };
+  const values = (word: number): ReadonlySet<number> => {
+    const found = known.get(word) ?? valuesOf(word);
+    known.set(word, found);
+    return found;
+  };
   return {
     asked: learnt.asked,
     written: learnt.written,
     initial,
-    changed: changedIn(store, initial),
-    values: (word) => {
-      const values = known.get(word) ?? valuesOf(store, word);
-      known.set(word, values);
-      return values;
-    },
+    changed: initial.map((first, word) => [...values(word)].reduce((bits, value) => bits | (value ^ first), 0)),
+    values,
     given: [...learnt.given()].map(({ steps }) => steps),
   };
 };

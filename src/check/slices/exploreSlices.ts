@@ -54,7 +54,7 @@ class Run {
   /** Judges everything up to a depth. */
   advance(level: number, bounds: Omit<Bounds, "depth">, watch: Watch): void {
     const keep = (standing: Standing): void => void (this.standing = standing);
-    this.explored = breadthFirst(this.model, { ...bounds, depth: level }, watch, undefined, { ...(this.standing === undefined ? {} : { from: this.standing }), due: () => false, keep });
+    this.explored = breadthFirst(this.model.collapsed, { ...bounds, depth: level }, watch, undefined, { ...(this.standing === undefined ? {} : { from: this.standing }), due: () => false, keep });
     this.level = level;
   }
 }

@@ -17,6 +17,8 @@ export class HashedStates implements LevelStates {
   private readonly hash: StateHash;
   private readonly hashes = new HashTable();
   private readonly hashed = new Int32Array(2);
+  /** The state that is being added. */
+  private readonly state: Uint32Array;
   private readonly chunks: (Uint32Array | undefined)[] = [];
   /** The first state that is still there. */
   private kept = 0;
@@ -25,6 +27,7 @@ export class HashedStates implements LevelStates {
   constructor(words: number, hash: StateHash = hash64) {
     this.words = words;
     this.hash = hash;
+    this.state = new Uint32Array(words);
   }
 
   chunkOf(index: number): Uint32Array {
@@ -35,8 +38,9 @@ export class HashedStates implements LevelStates {
   }
 
   /** As the exact store does; what has the hash of a state and is another one passes for the first state, which is as good as any that is done with. */
-  add(state: Uint32Array): number {
-    const { hashed, hashes } = this;
+  add(states: Uint32Array, _sum?: number, at = 0): number {
+    const { hashed, hashes, state } = this;
+    for (let word = 0; word < this.words; word++) state[word] = states[at + word]!;
     this.hash(state, this.words, hashed);
     const place = hashes.placeOf(hashed[0]!, hashed[1]!);
     const known = hashes.get(place);

@@ -18,6 +18,20 @@ const successors = (model: Model, expand: Model["expand"], state: Uint32Array): 
   });
   return lines;
 };
+/** The same by collapsed states. */
+const collapsedSuccessors = ({ collapse, collapsed, words }: Model, state: Uint32Array): string[] => {
+  const lines: string[] = [];
+  const own = new Uint32Array(collapse.numbers);
+  const whole = new Uint32Array(words);
+  collapse.collapse(state, 0, own);
+  collapsed.expand(own, 0, (successor, ordinal, steps, sum, stays) => {
+    if (sum !== sumOf(successor, 0, collapse.numbers)) lines.push("a wrong hash");
+    collapse.restore(successor, 0, whole);
+    if (stays !== whole.every((word, at) => word === state[at])) lines.push("stays where it was, or not");
+    lines.push(`${ordinal} ${steps} ${whole.join(" ")}`);
+  });
+  return lines;
+};
 const violatedPlainly = (model: Model, state: Uint32Array): number => {
   const view = model.viewAt(state, 0);
   return model.properties.reduce((mask, property, bit) => (property.violation(view) === undefined ? mask : mask | (1 << bit)), 0);
@@ -45,6 +59,7 @@ describe.each([
       const state = queue[next]!;
       const known = successors(model, model.expand, state);
       expect(known).toEqual(successors(model, model.expandPlainly, state));
+      expect(collapsedSuccessors(model, state)).toEqual(known);
       const violated = model.judge(state, 0);
       expect(violated).toBe(violatedPlainly(model, state));
       violating += Number(violated !== 0);

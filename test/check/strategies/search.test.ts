@@ -196,7 +196,8 @@ describe("hashes of states", () => {
     const model = createModel(bootAt(layout, cofferdam, { scope: { ...defaultScope, children: 1, addresses: 0 } }), properties);
     const store = new StateStore(model.words);
     const hashed = new HashedStates(model.words);
-    const within = { ...bounds, depth: 7 };
+    // Deep enough that what is done with is more than the two levels at work.
+    const within = { ...bounds, depth: 8 };
     const { seconds: _, ...whole } = breadthFirst(model, within, undefined, undefined, undefined, store);
     expect(breadthFirst(model, within, undefined, undefined, undefined, hashed)).toMatchObject(whole);
     expect(hashed.mostBytes).toBeLessThan(store.bytes);
