@@ -142,7 +142,7 @@ export class StateStore {
   }
 
   private grow(): void {
-    this.fill(this.table.length * 2);
+    this.fill(this.table.length * 4);
   }
   /** Makes the table anew. States are read in order, so this is as fast as keeping their hashes would be. */
   private fill(places: number): void {

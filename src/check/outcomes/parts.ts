@@ -44,9 +44,15 @@ interface Judged {
   last: Leaf | undefined;
 }
 
+/** Who asked for bits of a word, and for which. */
+interface Reading {
+  readonly who: number[];
+  readonly masks: number[];
+}
+
 /** Who ever asked for what, word by word. What somebody's last answer rests on is less, and is looked up in that. */
 class Readers {
-  private readonly fields: (number[] | undefined)[];
+  private readonly fields: (Reading | undefined)[];
   private readonly asking: (Asking[] | undefined)[];
   private count = 0;
   /** Words that anybody asked for. */
@@ -65,10 +71,15 @@ class Readers {
       if (fact.is === "field") masks.set(fact.word, (masks.get(fact.word) ?? 0) | (fact.mask << fact.shift));
       else rows.push(this.noteRows(who, fact));
     }
-    for (const word of masks.keys()) {
+    for (const [word, mask] of masks) {
       this.watch(word);
-      const readers = (this.fields[word] ??= []);
-      if (!readers.includes(who)) readers.push(who);
+      const reading = (this.fields[word] ??= { who: [], masks: [] });
+      const at = reading.who.indexOf(who);
+      if (at >= 0) reading.masks[at]! |= mask;
+      else {
+        reading.who.push(who);
+        reading.masks.push(mask);
+      }
     }
     return { words: [...masks.keys()], masks: [...masks.values()], rows };
   }
@@ -97,12 +108,15 @@ class Readers {
   /** Calls `visit` with everybody whose last answer may be another since the word changed. */
   changed(word: number, old: number, now: number, all: readonly Judged[], visit: (who: number) => void): void {
     const readers = this.fields[word];
-    if (readers !== undefined)
-      for (let index = 0; index < readers.length; index++) {
-        const { words, masks } = all[readers[index]!]!.last!;
+    if (readers !== undefined) {
+      const { who, masks: ever } = readers;
+      for (let index = 0; index < who.length; index++) {
+        if (((old ^ now) & ever[index]!) === 0) continue;
+        const { words, masks } = all[who[index]!]!.last!;
         const at = words.indexOf(word);
-        if (at >= 0 && ((old ^ now) & masks[at]!) !== 0) visit(readers[index]!);
+        if (at >= 0 && ((old ^ now) & masks[at]!) !== 0) visit(who[index]!);
       }
+    }
     const asking = this.asking[word];
     if (asking === undefined) return;
     for (let index = 0; index < asking.length; index++) {
