@@ -58,7 +58,7 @@ export interface Kept extends Omit<Standing, "store" | "origins" | "arrivals" | 
   readonly ranks: readonly number[];
   readonly reached: Reached;
 }
-/** A standing of one thread, which has collapsed states; a file has whole ones, since numbers of parts are of one run. */
+/** A standing of one thread. States of a search are collapsed; a file has whole ones, since numbers of parts are of one run. */
 export const keptOf = ({ store, origins, arrivals, ...standing }: Standing, model: Model): Kept => ({
   ...standing,
   count: store.count,
@@ -185,25 +185,19 @@ const readMachines = (reader: RecordReader, model: Model, machines: number): voi
   );
 };
 
-/** What becomes of the states of a file: one thread goes on with collapsed states, several with whole ones. */
-export type Form = "collapsed" | "whole";
-
 /** All states of the file, in order. */
-const readStates = (reader: RecordReader, { words, initial, machineAt, collapse }: Model, states: number, form: Form): StateStore => {
-  const store = new StateStore(form === "whole" ? words : collapse.numbers);
+const readStates = (reader: RecordReader, { words, collapsed, machineAt, collapse }: Model, states: number): StateStore => {
+  const store = new StateStore(collapse.numbers);
   const numbers = new Uint32Array(collapse.numbers);
-  const formed = (state: Uint32Array): Uint32Array => {
-    if (form === "collapsed") collapse.collapse(state, 0, numbers);
-    return form === "whole" ? state : numbers;
-  };
   for (const row of reader.rows("stat", words)) {
     const state = new Uint32Array(row.buffer, row.byteOffset, words);
     // Throws where a state names no machine state.
     machineAt(state, 0);
-    if (store.add(formed(state)) < 0) throw damaged(reader.file, "a state is there twice");
+    collapse.collapse(state, 0, numbers);
+    if (store.add(numbers) < 0) throw damaged(reader.file, "a state is there twice");
   }
   if (store.count !== states || states === 0) throw damaged(reader.file, "states are missing");
-  if (!formed(initial).every((number, at) => number === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
+  if (!collapsed.initial.every((number, at) => number === store.chunkOf(0)[at])) throw damaged(reader.file, "its first state is another one");
   return store;
 };
 
@@ -228,14 +222,10 @@ const readIndices = (reader: RecordReader, name: string, states: number): number
 
 /** States that are made again by running what led to them. */
 const PROBES = 64;
-const probe = (file: string, model: Model, store: StateStore, origins: Origins, form: Form): void => {
+const probe = (file: string, model: Model, store: StateStore, origins: Origins): void => {
   const state = new Uint32Array(model.words);
   const before = new Uint32Array(model.words);
-  const load = (index: number, into: Uint32Array): void => {
-    const at = store.offsetOf(index);
-    if (form === "whole") into.set(store.chunkOf(index).subarray(at, at + model.words));
-    else model.collapse.restore(store.chunkOf(index), at, into);
-  };
+  const load = (index: number, into: Uint32Array): void => model.collapse.restore(store.chunkOf(index), store.offsetOf(index), into);
   for (let index = store.count - 1; index > 0; index -= Math.max(1, Math.floor(store.count / PROBES))) {
     load(index, state);
     load(origins.parent(index), before);
@@ -253,12 +243,12 @@ export interface Resumed {
 }
 
 /** Reads a checkpoint into a model that has done nothing yet; its coverage goes on, too. */
-export const readCheckpoint = (file: string, subject: Subject, model: Model, form: Form): Resumed => {
+export const readCheckpoint = (file: string, subject: Subject, model: Model): Resumed => {
   const reader = new RecordReader(file);
   try {
     const header = headerOf(reader, subject, model);
     readMachines(reader, model, header.machines);
-    const store = readStates(reader, model, header.states, form);
+    const store = readStates(reader, model, header.states);
     const origins = readOrigins(reader, header.states);
     const arrivals = new Arrivals();
     const { firstNew } = header.standing;
@@ -273,7 +263,7 @@ export const readCheckpoint = (file: string, subject: Subject, model: Model, for
     const ranks = readIndices(reader, "rank", firstNew);
     if (ranks.length !== level.length) throw damaged(file, "a level is not in order");
     const next = Array.from({ length: header.states - firstNew }, (_, at) => firstNew + at);
-    probe(file, model, store, origins, form);
+    probe(file, model, store, origins);
     model.coverage.resume(header.reached, model.booted.layout.dma);
     return { standing: { ...header.standing, store, origins, arrivals, level, ranks, next }, asked: header.asked };
   } catch (error) {

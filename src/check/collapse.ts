@@ -12,19 +12,38 @@ const FIRST_VALUES = 64;
 /** The table is doubled when more of it than this is used. */
 const LOAD = 0.5;
 
+/** Where the values of a part get their numbers, if not from one model alone. */
+export interface Ledger {
+  /** Room for all values there will be. A value stands there before anybody hears its number. */
+  readonly values: Uint32Array;
+  /** The number of the value at `at`, which somebody else may have given it. */
+  readonly number: (words: Uint32Array, at: number) => number;
+}
+/** A ledger for each part, by its place. */
+export type Ledgers = (part: number) => Ledger;
+
+/** How many words each part has; `parted` words are cut into parts. */
+export const partSizes = (parted: number): readonly number[] => {
+  const count = Math.ceil(parted / PART_WORDS);
+  return Array.from({ length: count }, (_, part) => Math.floor(((part + 1) * parted) / count) - Math.floor((part * parted) / count));
+};
+
 /** The values of one part, by number. */
 class Part {
   readonly first: number;
   readonly size: number;
+  private readonly ledger: Ledger | undefined;
+  /** How many are known here. */
   private count = 0;
   private values: Uint32Array;
   /** Number + 1, or 0. */
   private table = new Int32Array(2 * FIRST_VALUES);
 
-  constructor(first: number, size: number) {
+  constructor(first: number, size: number, ledger: Ledger | undefined) {
     this.first = first;
     this.size = size;
-    this.values = new Uint32Array(FIRST_VALUES * size);
+    this.ledger = ledger;
+    this.values = ledger?.values ?? new Uint32Array(FIRST_VALUES * size);
   }
 
   /** The number of the value at `at`. */
@@ -37,8 +56,11 @@ class Part {
       if (this.equal(words, at, entry - 1)) return entry - 1;
       probe = (probe + 1) & mask;
     }
-    table[probe] = this.count + 1;
-    return this.append(words, at);
+    const number = this.ledger === undefined ? this.append(words, at) : this.ledger.number(words, at);
+    table[probe] = number + 1;
+    this.count += 1;
+    if (this.count > table.length * LOAD) this.grow();
+    return number;
   }
   /** Restores this value over another one; the words that differ are noted from `count` on. The new count. */
   restoreOver(number: number, into: Uint32Array, differing: Int32Array, count: number): number {
@@ -69,24 +91,24 @@ class Part {
     return true;
   }
   private append(words: Uint32Array, at: number): number {
-    const number = this.count++;
+    const number = this.count;
     if (number * this.size === this.values.length) {
       const larger = new Uint32Array(2 * this.values.length);
       larger.set(this.values);
       this.values = larger;
     }
     for (let word = 0; word < this.size; word++) this.values[number * this.size + word] = words[at + word]!;
-    if (this.count > this.table.length * LOAD) this.grow();
     return number;
   }
   private grow(): void {
     const table = new Int32Array(2 * this.table.length);
     const mask = table.length - 1;
-    for (let number = 0; number < this.count; number++) {
-      const sum = sumOf(this.values, number * this.size, this.size);
+    for (const entry of this.table) {
+      if (entry === 0) continue;
+      const sum = sumOf(this.values, (entry - 1) * this.size, this.size);
       let probe = (sum ^ (sum >>> 16)) & mask;
       while (table[probe] !== 0) probe = (probe + 1) & mask;
-      table[probe] = number + 1;
+      table[probe] = entry;
     }
     this.table = table;
   }
@@ -137,13 +159,12 @@ export class Collapse {
   private readonly scratch = new Uint32Array(2 * PART_WORDS);
 
   /** The words from `parted` on are numbers already, and stay as they are. */
-  constructor(words: number, parted: number) {
+  constructor(words: number, parted: number, ledgers?: Ledgers) {
     this.words = words;
-    const count = Math.ceil(parted / PART_WORDS);
-    const begin = (part: number): number => Math.floor((part * parted) / count);
-    this.parts = Array.from({ length: count }, (_, part) => new Part(begin(part), begin(part + 1) - begin(part)));
+    let first = 0;
+    this.parts = partSizes(parted).map((size, part) => new Part((first += size) - size, size, ledgers?.(part)));
     this.memories = this.parts.map(() => new PairMemory());
-    this.numbers = count + words - parted;
+    this.numbers = this.parts.length + words - parted;
   }
 
   collapse(states: Uint32Array, at: number, into: Uint32Array): void {

@@ -2,7 +2,7 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { AskedProfile } from "./askedProfile.ts";
 import type { Keeping } from "./breadth.ts";
-import { type Form, type Kept, keptOf, readCheckpoint, subjectOf, writeCheckpoint } from "./checkpoint.ts";
+import { type Kept, keptOf, readCheckpoint, subjectOf, writeCheckpoint } from "./checkpoint.ts";
 import type { Model } from "./model.ts";
 import { checkpointFault, objectionTo } from "./recordFile.ts";
 import { Refusal } from "./refusal.ts";
@@ -23,12 +23,12 @@ export interface KeepingInFile extends Keeping {
 }
 
 /** Refuses a file that can't be gone on from or written to, before anything is explored. */
-export const keepingOf = (model: Model, head: TraceModel, traces: number, profile: AskedProfile, { checkpoint, resume, warn }: KeepingOptions, form: Form = "collapsed"): KeepingInFile | undefined => {
+export const keepingOf = (model: Model, head: TraceModel, traces: number, profile: AskedProfile, { checkpoint, resume, warn }: KeepingOptions): KeepingInFile | undefined => {
   if (checkpoint === undefined && resume === undefined) return undefined;
   const objection = checkpoint === undefined ? undefined : objectionTo(checkpoint.file);
   if (objection !== undefined) throw new Refusal(objection);
   const subject = subjectOf(model, head, traces);
-  const resumed = resume === undefined ? undefined : readCheckpoint(resume, subject, model, form);
+  const resumed = resume === undefined ? undefined : readCheckpoint(resume, subject, model);
   profile.also(resumed?.asked ?? []);
   let last = performance.now();
   let warned = false;

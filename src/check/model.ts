@@ -16,7 +16,7 @@ import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Explorable } from "./breadth.ts";
-import { Collapse, PairMemory } from "./collapse.ts";
+import { Collapse, type Ledgers, PairMemory } from "./collapse.ts";
 import { collapsedOf, collapsedPlainly } from "./collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
@@ -73,6 +73,14 @@ export interface Alike {
   readonly images?: ImageStore;
 }
 
+/** Who numbers what is kept once: machine states, and values of parts of states. */
+export interface Numbering {
+  readonly machines: (machine: Machine) => MachineIds;
+  readonly values?: Ledgers;
+}
+/** For a model alone. */
+const own: Numbering = { machines: createMachineIds };
+
 /** Who invokes: of a slice its own components, otherwise everyone that is not trusted. */
 export const actingIn = ({ slice, subjects }: Plan): readonly number[] => slice?.subjects ?? subjects.flatMap(({ trusted }, subject) => (trusted ? [] : [subject]));
 
@@ -83,11 +91,11 @@ const MOST_LEARNT = 5_000;
 export const machineWord = (shape: KernelShape): number => (placesOf(shape).tables.find(({ name }) => name === "machine") ?? impossible("the state has no machine")).base;
 
 /** Builds the model of a booted system. `properties` are judged in every state. */
-export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", identify: (machine: Machine) => MachineIds = createMachineIds, alike?: Alike): Model => {
+export const createModel = (booted: Booted, properties: readonly Property[], cacheMode: "may" | "none" = "may", numbering: Numbering = own, alike?: Alike): Model => {
   const { plan, profile, driver, shape } = booted;
   const view = packed(shape);
   const machine = machineOf(profile, plan, cacheMode);
-  const machineIds = identify(machine);
+  const machineIds = numbering.machines(machine);
   let emitted: Step[] = [];
   const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
@@ -120,7 +128,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
 
   const word = machineWord(shape);
   if (word !== view.words - 1) impossible("the machine is not the last word of a state");
-  const collapse = new Collapse(view.words, word);
+  const collapse = new Collapse(view.words, word, numbering.values);
   const symmetric = alike === undefined ? undefined : { group: alike.group, orbits: new Orbits(alike.group, first, alike.images), machineWord: word };
   const outcomes = createOutcomes(booted, subjects, collapse, symmetric);
   coverage.also(outcomes.met);

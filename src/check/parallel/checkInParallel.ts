@@ -9,7 +9,8 @@ import type { CheckOptions } from "../checkOptions.ts";
 import { alikeTold, type Explored, groupFor, inSlices, signatureIn } from "../explore.ts";
 import { reachedTogether } from "../coverage.ts";
 import { keepingOf } from "../keeping.ts";
-import { createModel } from "../model.ts";
+import { partSizes } from "../collapse.ts";
+import { createModel, machineWord } from "../model.ts";
 import type { Group } from "../symmetry/group.ts";
 import { NotAlike } from "../symmetry/orbits.ts";
 import { properties } from "../properties.ts";
@@ -19,6 +20,7 @@ import type { Verdict } from "../verdict.ts";
 import { exploreWithCrew } from "./crew.ts";
 import { sharedImages, sharedImagesBuffer } from "./sharedImages.ts";
 import { sharedMachineIds, sharedMachineIdsBuffer } from "./sharedMachineIds.ts";
+import { sharedValues, sharedValuesBuffer } from "./sharedValues.ts";
 
 /** `properties` are ours; those of the user's own are loaded by each thread from their files. */
 export interface ParallelOptions extends CheckOptions {
@@ -30,15 +32,19 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
   const judged = [...(options.properties ?? properties), ...(await loadProperties(propertyFiles))];
   const asked = askedProfile(profile);
   const machineIds = sharedMachineIdsBuffer();
-  const model = createModel(bootAt(layout, asked.profile, { scope, unreduced }), judged, caches, sharedMachineIds(machineIds));
+  const booted = bootAt(layout, asked.profile, { scope, unreduced });
+  const sizes = partSizes(machineWord(booted.shape));
+  const values = sharedValuesBuffer(sizes);
+  const numbering = { machines: sharedMachineIds(machineIds), values: sharedValues(values, sizes) };
+  const model = createModel(booted, judged, caches, numbering);
   const head = traceModel({ ...model.booted, profile }, scope, caches);
-  const keeping = keepingOf(model, head, traces, asked, options, "whole");
+  const keeping = keepingOf(model, head, traces, asked, options);
   const before = model.coverage.reached(layout.dma);
 
   /** One search, with what is taken for alike. */
   const search = async (bounds: Bounds, group: Group | undefined, notAlike: readonly string[]): Promise<Explored> => {
     const images = group === undefined ? undefined : sharedImagesBuffer(group.renamings.length);
-    const own = group === undefined || images === undefined ? model : createModel(model.booted, judged, caches, sharedMachineIds(machineIds), { group, images: sharedImages(images, group.renamings.length) });
+    const own = group === undefined || images === undefined ? model : createModel(model.booted, judged, caches, numbering, { group, images: sharedImages(images, group.renamings.length) });
     const { explored, represented, ...since } = await exploreWithCrew({
       layout,
       scope,
@@ -47,8 +53,9 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
       unreduced,
       properties: judged.map(({ name }) => name),
       propertyFiles,
-      words: model.words,
+      words: model.collapsed.words,
       machineIds,
+      values,
       symmetry: images === undefined ? undefined : { smaller: notAlike.length, images },
       members,
       bounds,
@@ -58,7 +65,7 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
       due: () => keeping?.due() === true,
       keep: (kept, fields) => {
         asked.also(fields);
-        keeping?.keepPieces({ ...kept, reached: reachedTogether([before, kept.reached]) });
+        keeping?.keepPieces({ ...kept, states: () => model.collapse.wholes(kept.states()), reached: reachedTogether([before, kept.reached]) });
       },
     });
     asked.also(since.asked);

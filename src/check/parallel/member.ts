@@ -3,7 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { impossible } from "../../base/diagnostic.ts";
 import { askedProfile } from "../askedProfile.ts";
 import { bootAt } from "../check.ts";
-import { actingIn, createModel } from "../model.ts";
+import { partSizes } from "../collapse.ts";
+import { actingIn, createModel, machineWord } from "../model.ts";
 import { properties } from "../properties.ts";
 import { Refusal } from "../refusal.ts";
 import { loadProperties } from "../userProperty.ts";
@@ -13,6 +14,7 @@ import { sharedImages } from "./sharedImages.ts";
 import { smallerBy, symmetryOf } from "../symmetry/group.ts";
 import { NotAlike } from "../symmetry/orbits.ts";
 import { sharedMachineIds } from "./sharedMachineIds.ts";
+import { sharedValues } from "./sharedValues.ts";
 
 const enlisted = workerData as Enlistment;
 const say = (report: Report, transfer: ArrayBuffer[] = []): void => parentPort?.postMessage(report, transfer);
@@ -26,14 +28,14 @@ const fail = (error: unknown): void => {
 };
 
 const serve = async (): Promise<void> => {
-  const { layout, scope, profile, caches, unreduced, properties: names, propertyFiles, machineIds, symmetry } = enlisted;
+  const { layout, scope, profile, caches, unreduced, properties: names, propertyFiles, machineIds, values, symmetry } = enlisted;
   const asked = askedProfile(profile);
   const judged = [...properties.filter(({ name }) => names.includes(name)), ...(await loadProperties(propertyFiles))];
   if (judged.map(({ name }) => name).join() !== names.join()) impossible("a thread has other properties than it was told");
   const booted = bootAt(layout, asked.profile, { scope, unreduced });
   const group = symmetry === undefined ? undefined : smallerBy(symmetryOf(booted, actingIn(booted.plan)), symmetry.smaller);
   const alike = symmetry === undefined || group === undefined ? undefined : { group, images: sharedImages(symmetry.images, group.renamings.length) };
-  const model = createModel(booted, judged, caches, sharedMachineIds(machineIds), alike);
+  const model = createModel(booted, judged, caches, { machines: sharedMachineIds(machineIds), values: sharedValues(values, partSizes(machineWord(booted.shape))) }, alike);
   const share = new Share(model, enlisted);
   const obey = (order: Order): void => {
     if (order.order === "expand") say(share.expand());

@@ -28,8 +28,10 @@ export interface Enlistment {
   readonly propertyFiles: readonly string[];
   readonly member: number;
   readonly members: number;
+  /** Of a collapsed state. */
   readonly words: number;
   readonly machineIds: SharedArrayBuffer;
+  readonly values: SharedArrayBuffer;
   /** `rings[from][to]`. */
   readonly rings: readonly (readonly SharedArrayBuffer[])[];
   readonly control: SharedArrayBuffer;

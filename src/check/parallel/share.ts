@@ -1,4 +1,5 @@
 /** One thread's share of the states: what belongs to it, and what it does with it (see protocol.ts). */
+import { Batch } from "../batch.ts";
 import type { Model } from "../model.ts";
 import { Arrivals, isBetter, Origins, pathKey } from "../origins.ts";
 import { PropertyFailed } from "../properties.ts";
@@ -24,6 +25,7 @@ export class Share {
   private readonly enlisted: Enlistment;
   private readonly control: Int32Array;
   private readonly store: StateStore;
+  private readonly batch: Batch;
   private readonly origins = new Origins(shared);
   /** Of what was found of the next level. */
   private readonly arrivals = new Arrivals();
@@ -44,11 +46,12 @@ export class Share {
     this.enlisted = enlisted;
     this.control = new Int32Array(enlisted.control);
     this.store = new StateStore(words, shared);
+    this.batch = new Batch(words);
     this.outgoing = rings[member]!.map((buffer, to) => (to === member ? undefined : ringOver(buffer, words)));
     this.incoming = rings.flatMap((row, from) => (from === member ? [] : [{ from, ring: ringOver(row[member]!, words) }]));
     if (enlisted.inherited !== undefined) this.inherit(enlisted.inherited);
-    else if (ownerOf(sumOf(model.initial, 0, words), members) === member) {
-      this.store.add(model.initial);
+    else if (ownerOf(sumOf(model.collapsed.initial, 0, words), members) === member) {
+      this.store.add(model.collapsed.initial);
       this.origins.set(0, -1, -1, 0);
       this.arrivals.set(0, 0);
     }
@@ -66,7 +69,7 @@ export class Share {
   }
   /** How many states ours stand for. */
   represented(): number {
-    return this.model.symmetry === undefined ? this.store.count : representedBy(this.model, this.store.pieces());
+    return this.model.symmetry === undefined ? this.store.count : representedBy(this.model, this.model.collapse.wholes(this.store.pieces()));
   }
 
   holdings(): Holdings {
@@ -81,26 +84,23 @@ export class Share {
     };
   }
 
-  /** A state of ours was found from a state of another, or of ours. */
-  private readonly meet = (state: Uint32Array, { sum, rank, ordinal, steps }: Passage, parent: number): void => {
-    const at = this.store.add(state, sum);
-    const index = at >= 0 ? at : -1 - at;
+  /** A state of ours was found, from a state of another, or of ours. */
+  private meet(states: Uint32Array, at: number, { sum, rank, ordinal, steps }: Passage, parent: number): void {
+    const added = this.store.add(states, sum, at);
+    const index = added >= 0 ? added : -1 - added;
     const key = pathKey(rank, ordinal);
-    if (at >= 0) Atomics.add(this.control, places.states, 1);
+    if (added >= 0) Atomics.add(this.control, places.states, 1);
     else if (index < this.starts.at(-1)! || !isBetter(this.origins, this.arrivals, index, steps, key)) return;
     this.origins.set(index, parent, ordinal, steps);
     this.arrivals.set(index, key);
-  };
+  }
   private receive(): number {
     const { members } = this.enlisted;
     let taken = 0;
-    for (const { from, ring } of this.incoming) taken += ring.drain((state, passage) => this.meet(state, passage, codeOf(from, passage.parent, members)));
+    for (const { from, ring } of this.incoming) taken += ring.drain((state, passage) => this.meet(state, 0, passage, codeOf(from, passage.parent, members)));
     return taken;
   }
-  private send(state: Uint32Array, passage: Passage): void {
-    const { member, members } = this.enlisted;
-    const owner = ownerOf(passage.sum, members);
-    if (owner === member) return this.meet(state, passage, codeOf(member, passage.parent, members));
+  private send(state: Uint32Array, passage: Passage, owner: number): void {
     // While the other has no room, it may be waiting for room itself.
     while (!this.outgoing[owner]!.push(state, passage)) {
       if (this.abandoned()) throw new Abandoned();
@@ -112,18 +112,33 @@ export class Share {
   }
 
   private expandOne(at: number, passage: Passage): number {
+    const { model, batch, store, enlisted: { member, members, words } } = this;
     const index = this.todo[at]!;
     const spent = this.origins.steps(index);
     let edges = 0;
     passage.parent = index;
     passage.rank = this.ranks[at]!;
-    this.model.expand(this.store.chunkOf(index), this.store.offsetOf(index), (successor, ordinal, steps, sum) => {
+    batch.count = 0;
+    model.collapsed.expand(store.chunkOf(index), store.offsetOf(index), (successor, ordinal, steps, known, stays) => {
       edges += 1;
-      passage.sum = sum!;
+      // What stays was found before this level.
+      if (stays === true) return;
+      const sum = known ?? sumOf(successor, 0, words);
+      const owner = ownerOf(sum, members);
+      if (owner === member) return batch.add(successor, sum, ordinal, spent + steps);
+      passage.sum = sum;
       passage.ordinal = ordinal;
       passage.steps = spent + steps;
-      this.send(successor, passage);
+      this.send(successor, passage, owner);
     });
+    store.touch(batch.sums, batch.count);
+    const parent = codeOf(member, index, members);
+    for (let of = 0; of < batch.count; of++) {
+      passage.sum = batch.sums[of]!;
+      passage.ordinal = batch.ordinals[of]!;
+      passage.steps = batch.steps[of]!;
+      this.meet(batch.states, of * words, passage, parent);
+    }
     return edges;
   }
   private count(edges: number, expanded: number): void {
@@ -196,7 +211,7 @@ export class Share {
   }
   private violatedIn(index: number): number | PropertyFailed {
     try {
-      return this.model.judge(this.store.chunkOf(index), this.store.offsetOf(index));
+      return this.model.collapsed.judge(this.store.chunkOf(index), this.store.offsetOf(index));
     } catch (error) {
       if (error instanceof PropertyFailed) return error;
       throw error;

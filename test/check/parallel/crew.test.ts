@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import type { Bounds } from "../../../src/check/breadth.ts";
 import { bootAt, checkLayout } from "../../../src/check/check.ts";
 import type { CheckOptions } from "../../../src/check/checkOptions.ts";
-import { createModel } from "../../../src/check/model.ts";
+import { partSizes } from "../../../src/check/collapse.ts";
+import { createModel, machineWord } from "../../../src/check/model.ts";
 import { checkInParallel } from "../../../src/check/parallel/checkInParallel.ts";
 import { exploreWithCrew } from "../../../src/check/parallel/crew.ts";
 import { sharedMachineIds, sharedMachineIdsBuffer } from "../../../src/check/parallel/sharedMachineIds.ts";
+import { sharedValues, sharedValuesBuffer } from "../../../src/check/parallel/sharedValues.ts";
 import { properties } from "../../../src/check/properties.ts";
 import { cofferdam, mutantOf, type Profile, profileNamed, type Safeguard, sel4Smmuv2 } from "../../../src/kernel/profile.ts";
 import { layoutOf } from "../../kernel/fixture.ts";
@@ -74,8 +76,11 @@ describe("several threads", () => {
     const scope = { ...small, slots: 0, children: 1 };
     const layout = layoutOf("one-driver");
     const machineIds = sharedMachineIdsBuffer();
-    const model = createModel(bootAt(layout, cofferdam, { scope }), properties, "may", sharedMachineIds(machineIds));
-    const enlisted = { layout, scope, profile: cofferdam, caches: "may", unreduced: [], properties: properties.map(({ name }) => name), propertyFiles: [], words: model.words, machineIds } as const;
+    const booted = bootAt(layout, cofferdam, { scope });
+    const sizes = partSizes(machineWord(booted.shape));
+    const values = sharedValuesBuffer(sizes);
+    const model = createModel(booted, properties, "may", { machines: sharedMachineIds(machineIds), values: sharedValues(values, sizes) });
+    const enlisted = { layout, scope, profile: cofferdam, caches: "may", unreduced: [], properties: properties.map(({ name }) => name), propertyFiles: [], words: model.collapsed.words, machineIds, values } as const;
     const { explored } = await exploreWithCrew({ ...enlisted, members: 3, between: 2, bounds: { states: 1e6, depth: 1e3, seconds: 600 }, due: () => false, keep: () => {} });
     const { states, transitions: edges, depth, end } = checkLayout(layout, { scope });
     expect(explored).toMatchObject({ states, edges, depth, end, found: [] });
@@ -85,6 +90,20 @@ describe("several threads", () => {
     const buffer = sharedMachineIdsBuffer();
     // How many there are.
     new Int32Array(buffer)[1] = 2 ** 18;
-    expect(() => createModel(bootAt(layoutOf("one-driver"), cofferdam, { scope: small }), properties, "may", sharedMachineIds(buffer))).toThrow(expect.objectContaining({ name: "Refusal", message: expect.stringMatching(/share at most 262144 states of the SMMU/) as string }) as Error);
+    expect(() => createModel(bootAt(layoutOf("one-driver"), cofferdam, { scope: small }), properties, "may", { machines: sharedMachineIds(buffer) })).toThrow(expect.objectContaining({ name: "Refusal", message: expect.stringMatching(/share at most 262144 states of the SMMU/) as string }) as Error);
+  });
+
+  it("that share as many values of a part of a state as they can say what to do", () => {
+    const sizes = [3, 4];
+    const buffer = sharedValuesBuffer(sizes);
+    const [one, other] = [sharedValues(buffer, sizes), sharedValues(buffer, sizes)];
+    const value = Uint32Array.of(0, 1, 2, 3, 4);
+    // Numbers are those of whoever came first, in each part by itself.
+    expect([one(0).number(value, 0), other(0).number(value, 1), one(0).number(value, 1), other(0).number(value, 0), other(1).number(value, 1)]).toEqual([0, 1, 1, 0, 0]);
+    expect([...other(1).values.subarray(0, 4)]).toEqual([1, 2, 3, 4]);
+    // How many there are.
+    new Int32Array(buffer)[1] = 2 ** 20;
+    expect(one(0).number(value, 0)).toBe(0);
+    expect(() => one(0).number(value, 2)).toThrow(expect.objectContaining({ name: "Refusal", message: expect.stringMatching(/share at most 1048576 values of a part/) as string }) as Error);
   });
 });
