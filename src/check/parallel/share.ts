@@ -20,6 +20,17 @@ const LOOK_EVERY = 32;
 const IDLE = 1;
 const NO_ROOM = 0.2;
 
+/** Where a number stands in a list that ascends. */
+const placeIn = (ascending: Float64Array, number: number): number => {
+  let [from, until] = [0, ascending.length];
+  while (until - from > 1) {
+    const middle = (from + until) >>> 1;
+    if (ascending[middle]! <= number) from = middle;
+    else until = middle;
+  }
+  return from;
+};
+
 export class Share {
   private readonly model: Model;
   private readonly enlisted: Enlistment;
@@ -178,9 +189,11 @@ export class Share {
   sort(): Report {
     const first = this.starts.at(-1)!;
     const keys = this.arrivals.until(this.store.count);
-    const order = Uint32Array.from(keys, (_, at) => at).sort((a, b) => keys[a]! - keys[b]!);
-    this.sorted = Array.from(order, (at) => first + at);
-    return { report: "sorted", keys: Float64Array.from(order, (at) => keys[at]!) };
+    // No two are equal, so each says where it belongs; that is faster than sorting by them.
+    const ascending = keys.slice().sort();
+    this.sorted = Array.from(keys, () => 0);
+    for (const [at, key] of keys.entries()) this.sorted[placeIn(ascending, key)] = first + at;
+    return { report: "sorted", keys: ascending };
   }
 
   /** What was found becomes the level; what of it violates nothing is to be expanded. */
