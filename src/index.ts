@@ -3,17 +3,17 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Checked, hasError } from "./base/diagnostic.ts";
 import { bootAt } from "./check/check.ts";
-import { properties } from "./check/properties.ts";
-import { profileOf, replay, type Replay } from "./check/replay.ts";
+import { properties } from "./check/properties/properties.ts";
+import { profileOf, replay, type Replay } from "./check/traces/replay.ts";
 import { isGoalName } from "./check/strategies/goals.ts";
 import { judgedByGoal } from "./check/strategies/witness.ts";
-import { judgeable, type UserProperty } from "./check/userProperty.ts";
+import { judgeable, type UserProperty } from "./check/properties/userProperty.ts";
 import { readTrace } from "./cli/traceFile.ts";
 import { planSystem } from "./system/plan.ts";
 
-export type { ReachedRange, StateBank, StateCapability, StateMapping, StateMemory, StateStream, StateVspace, SystemState } from "./check/readable.ts";
-export type { Replay } from "./check/replay.ts";
-export type { UserProperty } from "./check/userProperty.ts";
+export type { ReachedRange, StateBank, StateCapability, StateMapping, StateMemory, StateStream, StateVspace, SystemState } from "./check/properties/readable.ts";
+export type { Replay } from "./check/traces/replay.ts";
+export type { UserProperty } from "./check/properties/userProperty.ts";
 
 const valueOf = <T>({ value, diagnostics }: Checked<T>): T => {
   if (value !== undefined && !hasError(diagnostics)) return value;

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mutants } from "../src/check/mutants.ts";
-import { propertyNames } from "../src/check/properties.ts";
+import { propertyNames } from "../src/check/properties/properties.ts";
 import * as exit from "../src/cli/exit.ts";
 import { rooms } from "../tools/rooms.ts";
 

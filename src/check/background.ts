@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Layout } from "../system/layout.ts";
-import type { Progress } from "./breadth.ts";
+import type { Progress } from "./search/breadth.ts";
 import type { CheckOptions } from "./checkOptions.ts";
 import { endedByItself, Refusal } from "./refusal.ts";
 import type { Verdict } from "./verdict.ts";

@@ -6,18 +6,19 @@ import { boot, type Booted } from "../system/boot.ts";
 import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
 import type { CheckOptions } from "./checkOptions.ts";
-import type { Found } from "./breadth.ts";
+import type { Found } from "./search/breadth.ts";
 import { exploreWhole, inSlices, type Run } from "./explore.ts";
 import { askedProfile } from "./askedProfile.ts";
-import { keepingOf } from "./keeping.ts";
+import { keepingOf } from "./kept/keeping.ts";
 import type { OperationCoverage } from "./coverage.ts";
 import { createModel, type Model } from "./model.ts";
-import { properties, PropertyFailed } from "./properties.ts";
-import { damaged } from "./recordFile.ts";
+import { properties } from "./properties/properties.ts";
+import { PropertyFailed } from "./properties/property.ts";
+import { damaged } from "./kept/recordFile.ts";
 import { Refusal } from "./refusal.ts";
-import { pathName } from "./pathName.ts";
-import { replay } from "./replay.ts";
-import { messagesOf, traceModel, type TraceModel, traceOf } from "./trace.ts";
+import { pathName } from "./names.ts";
+import { replay } from "./traces/replay.ts";
+import { messagesOf, traceModel, type TraceModel, traceOf } from "./traces/trace.ts";
 import { assumptionsOf, notTriedUnder, type Verdict, type VerdictViolation } from "./verdict.ts";
 
 /** The violation of one property: its trace, and the same trace on the whole layout. */

@@ -2,9 +2,9 @@
 import type { Profile } from "../kernel/profile.ts";
 import type { Reduction } from "../kernel/reductions.ts";
 import type { Scope } from "../system/scale.ts";
-import type { Bounds, Watch } from "./breadth.ts";
-import type { KeepingOptions } from "./keeping.ts";
-import type { Property } from "./properties.ts";
+import type { Bounds, Watch } from "./search/breadth.ts";
+import type { KeepingOptions } from "./kept/keeping.ts";
+import type { Property } from "./properties/property.ts";
 import type { Search } from "./strategies/search.ts";
 
 export interface CheckOptions extends KeepingOptions {

@@ -5,7 +5,7 @@
 import type { Invocation } from "../kernel/invocation.ts";
 import type { LayoutDmaPath } from "../system/layout.ts";
 import type { MachineState } from "./machine.ts";
-import type { Property, View } from "./properties.ts";
+import type { Property, View } from "./properties/property.ts";
 
 export interface OperationCoverage {
   readonly label: string;

@@ -1,16 +1,16 @@
 /** How a check goes through the states: in slices where it can, otherwise in one search, with as much taken for alike as turns out to be. */
 import type { Reduction } from "../kernel/reductions.ts";
-import { type Bounds, breadthFirst, type Keeping } from "./breadth.ts";
+import { type Bounds, breadthFirst, type Keeping } from "./search/breadth.ts";
 import { type CheckOptions, defaultBounds } from "./checkOptions.ts";
 import { createModel, type Model } from "./model.ts";
-import { minimised } from "./minimise.ts";
-import { moveOf } from "./moves.ts";
+import { minimised } from "./traces/minimise.ts";
+import { moveOf } from "./traces/moves.ts";
 import { apart } from "./slices/apart.ts";
 import { exploreSlices, type FoundIn } from "./slices/exploreSlices.ts";
-import { StateStore } from "./stateStore.ts";
+import { StateStore } from "./search/stateStore.ts";
 import { type Group, symmetryOf } from "./symmetry/group.ts";
 import { NotAlike } from "./symmetry/orbits.ts";
-import { messagesOf } from "./trace.ts";
+import { messagesOf } from "./traces/trace.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What a run says of itself, however it went through the states. */

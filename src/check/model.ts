@@ -15,9 +15,9 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
 import type { Booted } from "../system/boot.ts";
-import type { Explorable } from "./breadth.ts";
-import { Collapse, type Ledgers, PairMemory } from "./collapse.ts";
-import { collapsedOf, collapsedPlainly } from "./collapsed.ts";
+import type { Explorable } from "./search/breadth.ts";
+import { Collapse, type Ledgers, PairMemory } from "./search/collapse.ts";
+import { collapsedOf, collapsedPlainly } from "./search/collapsed.ts";
 import { Coverage } from "./coverage.ts";
 import { type Machine, machineOf, type MachineState } from "./machine.ts";
 import { emptyTree } from "./outcomes/factTree.ts";
@@ -30,8 +30,9 @@ import type { Learnt, Outcome } from "./outcomes/known.ts";
 import { createOutcomes } from "./outcomes/outcomes.ts";
 import { createPartJudge } from "./outcomes/parts.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
-import { mixed, sumOf } from "./stateStore.ts";
-import { type Property, type View, viewer } from "./properties.ts";
+import { mixed, sumOf } from "./search/stateStore.ts";
+import type { Property, View } from "./properties/property.ts";
+import { viewer } from "./properties/viewer.ts";
 
 export interface Model extends Explorable {
   readonly booted: Booted;

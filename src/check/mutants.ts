@@ -4,7 +4,7 @@
  */
 import type { Safeguard } from "../kernel/profile.ts";
 import type { Scope } from "../system/scale.ts";
-import type { PropertyName } from "./properties.ts";
+import type { PropertyName } from "./properties/properties.ts";
 
 export interface Mutant {
   readonly without: Safeguard;

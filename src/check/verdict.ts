@@ -7,9 +7,9 @@ import type { Profile } from "../kernel/profile.ts";
 import type { Layout } from "../system/layout.ts";
 import type { Scope } from "../system/scale.ts";
 import type { OperationCoverage } from "./coverage.ts";
-import type { Replay } from "./replay.ts";
+import type { Replay } from "./traces/replay.ts";
 import type { Search } from "./strategies/search.ts";
-import type { Trace, TraceModel } from "./trace.ts";
+import type { Trace, TraceModel } from "./traces/trace.ts";
 
 export interface VerdictViolation {
   readonly property: string;

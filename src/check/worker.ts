@@ -4,11 +4,11 @@ import type { WorkOrder } from "./background.ts";
 import { checkLayout } from "./check.ts";
 import type { CheckOptions } from "./checkOptions.ts";
 import { checkInParallel } from "./parallel/checkInParallel.ts";
-import { properties } from "./properties.ts";
+import { properties } from "./properties/properties.ts";
 import { Refusal } from "./refusal.ts";
 import { checkByHash } from "./strategies/checkByHash.ts";
 import { checkDepthFirst } from "./strategies/checkDepthFirst.ts";
-import { loadProperties } from "./userProperty.ts";
+import { loadProperties } from "./properties/userProperty.ts";
 
 const { layout, options, stop } = workerData as WorkOrder;
 const flag = new Int32Array(stop);

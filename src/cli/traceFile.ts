@@ -5,7 +5,7 @@ import type { Checked, Diagnostic } from "../base/diagnostic.ts";
 import { printable } from "../base/diagnostic.ts";
 import { profileNames } from "../kernel/profile.ts";
 import { reductionNames } from "../kernel/reductions.ts";
-import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/trace.ts";
+import { TRACE_FORMAT, TRACE_VERSION, type Trace } from "../check/traces/trace.ts";
 
 const number = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0), Schema.isLessThanOrEqualTo(999));
 const word = Schema.String.check(Schema.isPattern(/^0x[0-9a-f]{1,16}$/));

@@ -1,6 +1,6 @@
 /** A verdict in words, for someone who sees one for the first time. */
-import type { TraceStep } from "../check/trace.ts";
-import { summaryOf } from "../check/summary.ts";
+import type { TraceStep } from "../check/traces/trace.ts";
+import { summaryOf } from "../check/traces/summary.ts";
 import { searchText } from "./searchText.ts";
 import { scopeInWords, type Verdict, type VerdictSlice, type VerdictViolation } from "../check/verdict.ts";
 

@@ -1,10 +1,10 @@
 /** From a layout to a verdict by random walks. What they find is a break; what they do not find is not excluded. */
 import { bootAt, reachedBy, verdictOf } from "../check/check.ts";
 import { createModel, type Model } from "../check/model.ts";
-import { properties } from "../check/properties.ts";
+import { properties } from "../check/properties/properties.ts";
 import { ordinalsOf } from "../check/random.ts";
-import { replay } from "../check/replay.ts";
-import { type TraceModel, traceModel, traceOf } from "../check/trace.ts";
+import { replay } from "../check/traces/replay.ts";
+import { type TraceModel, traceModel, traceOf } from "../check/traces/trace.ts";
 import type { Verdict, VerdictViolation } from "../check/verdict.ts";
 import { cofferdam, type Profile } from "../kernel/profile.ts";
 import type { Layout } from "../system/layout.ts";

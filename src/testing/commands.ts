@@ -9,7 +9,7 @@
 import fc from "fast-check";
 import type { Model } from "../check/model.ts";
 import { acceptedFor, DRAW_SPAN, type Draw, exploredUnder, type Guide, objectsOf, type Performed, refusedFor } from "../check/random.ts";
-import type { Property, Violation } from "../check/properties.ts";
+import type { Property, Violation } from "../check/properties/property.ts";
 import type { Booted } from "../system/boot.ts";
 import type { Tally } from "./tally.ts";
 

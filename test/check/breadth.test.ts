@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Bounds, breadthFirst, type Explorable } from "../../src/check/breadth.ts";
+import { type Bounds, breadthFirst, type Explorable } from "../../src/check/search/breadth.ts";
 
 const bounds: Bounds = { states: 1e6, depth: 1e3, seconds: 60 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkLayout } from "../../src/check/check.ts";
 import { cofferdam, mutantOf } from "../../src/kernel/profile.ts";
-import { TRACE_FORMAT } from "../../src/check/trace.ts";
+import { TRACE_FORMAT } from "../../src/check/traces/trace.ts";
 import { defaultScope } from "../../src/system/scale.ts";
 import { layoutOf } from "../kernel/fixture.ts";
 

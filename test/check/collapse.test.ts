@@ -1,10 +1,10 @@
 /** Collapsed states lose nothing, and what is remembered of a change is what the change does. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { breadthFirst } from "../../src/check/breadth.ts";
-import { Collapse, PairMemory } from "../../src/check/collapse.ts";
+import { breadthFirst } from "../../src/check/search/breadth.ts";
+import { Collapse, PairMemory } from "../../src/check/search/collapse.ts";
 import { createModel } from "../../src/check/model.ts";
-import { properties } from "../../src/check/properties.ts";
+import { properties } from "../../src/check/properties/properties.ts";
 import { cofferdam, mutantOf } from "../../src/kernel/profile.ts";
 import { defaultScope } from "../../src/system/scale.ts";
 import { bootAt } from "../../src/check/check.ts";

@@ -8,9 +8,9 @@ import { mermaidOf } from "../../src/check/export/mermaid.ts";
 import { type Report, reportOfTrace, reportOfVerdict } from "../../src/check/export/report.ts";
 import { sarifOf } from "../../src/check/export/sarif.ts";
 import { vitestOf } from "../../src/check/export/vitest.ts";
-import { properties } from "../../src/check/properties.ts";
-import { summaryOf } from "../../src/check/summary.ts";
-import type { Trace, TraceStep } from "../../src/check/trace.ts";
+import { properties } from "../../src/check/properties/properties.ts";
+import { summaryOf } from "../../src/check/traces/summary.ts";
+import type { Trace, TraceStep } from "../../src/check/traces/trace.ts";
 import { cofferdam, mutantOf } from "../../src/kernel/profile.ts";
 import { layoutOf } from "../kernel/fixture.ts";
 

@@ -1,11 +1,11 @@
 /** A system whose driver has a block of 2 MiB: the checker, from the plan to the trace. */
 import { describe, expect, it } from "vitest";
-import { breadthFirst } from "../../src/check/breadth.ts";
+import { breadthFirst } from "../../src/check/search/breadth.ts";
 import { checkLayout } from "../../src/check/check.ts";
 import { defaultBounds } from "../../src/check/checkOptions.ts";
 import { createModel } from "../../src/check/model.ts";
-import { properties, type PropertyName } from "../../src/check/properties.ts";
-import { traceModel, traceOf } from "../../src/check/trace.ts";
+import { properties, type PropertyName } from "../../src/check/properties/properties.ts";
+import { traceModel, traceOf } from "../../src/check/traces/trace.ts";
 import { cofferdam, mutantOf } from "../../src/kernel/profile.ts";
 import { iova, pa } from "../../src/base/words.ts";
 import { boot, type Booted } from "../../src/system/boot.ts";

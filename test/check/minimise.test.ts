@@ -1,14 +1,14 @@
 /** Traces made short and alike, and several of them from one exploration. */
 import { describe, expect, it } from "vitest";
-import { breadthFirst, type Explorable } from "../../src/check/breadth.ts";
+import { breadthFirst, type Explorable } from "../../src/check/search/breadth.ts";
 import { checkLayout } from "../../src/check/check.ts";
 import { defaultBounds } from "../../src/check/checkOptions.ts";
-import { minimised, normalised } from "../../src/check/minimise.ts";
+import { minimised, normalised } from "../../src/check/traces/minimise.ts";
 import { createModel, type Model } from "../../src/check/model.ts";
-import { type Move, moveIn, moveOf, traceOfMoves } from "../../src/check/moves.ts";
-import { properties } from "../../src/check/properties.ts";
-import { replay } from "../../src/check/replay.ts";
-import { messagesOf, traceModel } from "../../src/check/trace.ts";
+import { type Move, moveIn, moveOf, traceOfMoves } from "../../src/check/traces/moves.ts";
+import { properties } from "../../src/check/properties/properties.ts";
+import { replay } from "../../src/check/traces/replay.ts";
+import { messagesOf, traceModel } from "../../src/check/traces/trace.ts";
 import { cofferdam, mutantOf, type Safeguard } from "../../src/kernel/profile.ts";
 import { defaultScope } from "../../src/system/scale.ts";
 import { bootOf, layoutOf } from "../kernel/fixture.ts";

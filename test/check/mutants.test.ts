@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { checkLayout } from "../../src/check/check.ts";
 import { mutants } from "../../src/check/mutants.ts";
-import { properties, propertyNames } from "../../src/check/properties.ts";
-import { replay } from "../../src/check/replay.ts";
+import { properties, propertyNames } from "../../src/check/properties/properties.ts";
+import { replay } from "../../src/check/traces/replay.ts";
 import { cofferdam, mutantOf, safeguards } from "../../src/kernel/profile.ts";
 import { iova as toIova, streamId } from "../../src/base/words.ts";
 import { createMachine } from "../../src/smmuv3/machine.ts";

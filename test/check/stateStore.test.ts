@@ -1,6 +1,6 @@
 /** The store of states against a plain set of texts, through several growths of its table. */
 import { expect, it } from "vitest";
-import { mixed, StateStore, sumOf } from "../../src/check/stateStore.ts";
+import { mixed, StateStore, sumOf } from "../../src/check/search/stateStore.ts";
 
 const WORDS = 3;
 

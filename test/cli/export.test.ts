@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { parseXml } from "@rgrove/parse-xml";
 import { afterAll, describe, expect, it } from "vitest";
 import { replayTrace } from "../../src/index.ts";
-import { propertyNames } from "../../src/check/properties.ts";
-import type { Trace } from "../../src/check/trace.ts";
+import { propertyNames } from "../../src/check/properties/properties.ts";
+import type { Trace } from "../../src/check/traces/trace.ts";
 import { diagnosticText } from "../../src/cli/diagnostics.ts";
 import { readTrace } from "../../src/cli/traceFile.ts";
 

@@ -3,8 +3,8 @@
  * trace viewers read. A trace holds what changed, so a variable is a table that changes, with the fields of those of its
  * rows that do; what an invocation was is in the two variables that Quint's model-based testing reads.
  */
-import { summaryOf } from "../summary.ts";
-import type { Trace, TraceStep } from "../trace.ts";
+import { summaryOf } from "../traces/summary.ts";
+import type { Trace, TraceStep } from "../traces/trace.ts";
 
 type Value = number | string;
 /** table -> row -> field -> value */

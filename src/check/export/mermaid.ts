@@ -3,7 +3,7 @@
  * stores and commands the kernel makes of it, and the transaction that shows the break.
  */
 import { printable } from "../../base/diagnostic.ts";
-import type { Trace, TraceStep } from "../trace.ts";
+import type { Trace, TraceStep } from "../traces/trace.ts";
 
 /**
  * Text as it is, by Mermaid's `#code;` entities: everything is one that could be syntax, and so is the first letter of

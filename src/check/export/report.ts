@@ -1,7 +1,7 @@
 /** What a report for other tools tells, whether it comes from a verdict or from a single trace. */
-import { properties } from "../properties.ts";
-import { summaryOf } from "../summary.ts";
-import type { Trace } from "../trace.ts";
+import { properties } from "../properties/properties.ts";
+import { summaryOf } from "../traces/summary.ts";
+import type { Trace } from "../traces/trace.ts";
 
 export interface Finding {
   readonly property: string;

@@ -3,7 +3,7 @@
  * each property, a result for each trace, and the trace as a code flow.
  */
 import { canonicalJson, sha256 } from "../canonical.ts";
-import type { Trace } from "../trace.ts";
+import type { Trace } from "../traces/trace.ts";
 import { type Finding, findingText, invocationText, type Report } from "./report.ts";
 
 export interface SarifSource {

@@ -3,8 +3,8 @@
  * public entry, and fails as long as they still break the property. Whatever comes from the trace stands in JSON, which
  * is TypeScript as it is, and never in a comment or a string of ours.
  */
-import { summaryOf } from "../summary.ts";
-import type { Trace } from "../trace.ts";
+import { summaryOf } from "../traces/summary.ts";
+import type { Trace } from "../traces/trace.ts";
 
 /** `spec`: the path of the system spec relative to the test file, with `/`. */
 export const vitestOf = (trace: Trace, spec: string): string => {

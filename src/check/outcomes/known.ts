@@ -1,6 +1,6 @@
 /** What is known of instances: what each comes to, which there are, and what all of a subject come to. */
 import type { Invocation, Request } from "../../kernel/invocation.ts";
-import type { PartChange } from "../collapse.ts";
+import type { PartChange } from "../search/collapse.ts";
 import type { Fact } from "./facts.ts";
 import type { FactNode } from "./factTree.ts";
 import type { StepList } from "./stepLists.ts";

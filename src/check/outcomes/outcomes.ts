@@ -14,7 +14,7 @@ import { refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
-import type { Collapse } from "../collapse.ts";
+import type { Collapse } from "../search/collapse.ts";
 import { Alike } from "../symmetry/alike.ts";
 import type { Group } from "../symmetry/group.ts";
 import { NotAlike, type Orbits } from "../symmetry/orbits.ts";

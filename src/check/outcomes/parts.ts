@@ -9,7 +9,7 @@ import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
 import { Alike } from "../symmetry/alike.ts";
 import { NotAlike } from "../symmetry/orbits.ts";
-import type { Part } from "../capabilities/parts.ts";
+import type { Part } from "../properties/property.ts";
 import { emptyTree, type FactNode, follow, grow } from "./factTree.ts";
 import type { Fact, QueryFact } from "./facts.ts";
 import type { Symmetric } from "./outcomes.ts";

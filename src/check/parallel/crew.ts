@@ -1,11 +1,11 @@
 /** Leads the threads of a parallel exploration, level by level: see protocol.ts. */
 import { Worker } from "node:worker_threads";
-import { beyond, type Bounds, type Exploration, type Progress, type Standing, type Wanted } from "../breadth.ts";
-import type { Kept } from "../checkpoint.ts";
-import { Collected, type Violating } from "../collected.ts";
+import { beyond, type Bounds, type Exploration, type Progress, type Standing, type Wanted } from "../search/breadth.ts";
+import type { Kept } from "../kept/checkpoint.ts";
+import { Collected, type Violating } from "../search/collected.ts";
 import { type Reached, reachedTogether } from "../coverage.ts";
 import { NotAlike } from "../symmetry/orbits.ts";
-import { PropertyFailed } from "../properties.ts";
+import { PropertyFailed } from "../properties/property.ts";
 import { endedByItself, Refusal } from "../refusal.ts";
 import { handedOut, ranksOf, Whole } from "./holdings.ts";
 import { control as places, type Enlistment, FAILED, type Order, PAUSED, type Report, STOPPED } from "./protocol.ts";

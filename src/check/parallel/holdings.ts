@@ -1,8 +1,8 @@
 /** What each of several threads holds of a search: read as a whole for paths and checkpoints, and made from a checkpoint. */
-import type { Standing } from "../breadth.ts";
-import type { Kept } from "../checkpoint.ts";
-import { ORIGIN_NUMBERS, Origins } from "../origins.ts";
-import { shared, statesBetween, StateStore, sumOf } from "../stateStore.ts";
+import type { Standing } from "../search/breadth.ts";
+import type { Kept } from "../kept/checkpoint.ts";
+import { ORIGIN_NUMBERS, Origins } from "../search/origins.ts";
+import { shared, statesBetween, StateStore, sumOf } from "../search/stateStore.ts";
 import { codeOf, indexOf, memberOf, ownerOf } from "./protocol.ts";
 
 /** One thread's states, with the parent of each as a code (protocol.ts), and where it stands. */

@@ -1,9 +1,9 @@
 /** One thread's share of the states: what belongs to it, and what it does with it (see protocol.ts). */
-import { Batch } from "../batch.ts";
+import { Batch } from "../search/batch.ts";
 import type { Model } from "../model.ts";
-import { Arrivals, isBetter, Origins, pathKey } from "../origins.ts";
-import { PropertyFailed } from "../properties.ts";
-import { shared, StateStore, sumOf } from "../stateStore.ts";
+import { Arrivals, isBetter, Origins, pathKey } from "../search/origins.ts";
+import { PropertyFailed } from "../properties/property.ts";
+import { shared, StateStore, sumOf } from "../search/stateStore.ts";
 import { representedBy } from "../explore.ts";
 import type { Holdings } from "./holdings.ts";
 import { codeOf, control as places, type Enlistment, FAILED, type JudgedBad, ownerOf, type Report, type Unjudged } from "./protocol.ts";

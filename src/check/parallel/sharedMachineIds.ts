@@ -10,7 +10,7 @@ import type { Step } from "../../base/step.ts";
 import type { Machine, MachineState } from "../machine.ts";
 import { type Derivation, FIRST, type MachineIds } from "../machineIds.ts";
 import { Refusal } from "../refusal.ts";
-import { valuesOfStep } from "../stepText.ts";
+import { valuesOfStep } from "../traces/stepText.ts";
 
 /** How many machine states there may be, and the bytes of the steps that derive them. */
 export const MOST_MACHINES = 1 << 18;

@@ -2,9 +2,9 @@
  * The values of parts of states (collapse.ts) by numbers that all threads of a run share, so that a collapsed state means
  * the same to each of them. A thread asks here only for what it has not met; then one asks at a time.
  */
-import { type Ledger, type Ledgers } from "../collapse.ts";
+import { type Ledger, type Ledgers } from "../search/collapse.ts";
 import { Refusal } from "../refusal.ts";
-import { sumOf } from "../stateStore.ts";
+import { sumOf } from "../search/stateStore.ts";
 
 /** How many values a part has at most: as many as there is room for, and not more than this. */
 const MOST_VALUES = 2 ** 20;

@@ -13,7 +13,7 @@ import { placesOf } from "../../base/state.ts";
 import type { MachineState } from "../../smmuv3/machineState.ts";
 import type { Model } from "../model.ts";
 import { machineWord } from "../model.ts";
-import type { StateStore } from "../stateStore.ts";
+import type { StateStore } from "../search/stateStore.ts";
 import { evidenceOf } from "./evidence.ts";
 import { footprintOf, meeting } from "./footprint.ts";
 import type { Group } from "./groups.ts";

@@ -5,7 +5,7 @@
 import type { Step } from "../../base/step.ts";
 import type { Model } from "../model.ts";
 import type { Fact } from "../outcomes/facts.ts";
-import type { StateStore } from "../stateStore.ts";
+import type { StateStore } from "../search/stateStore.ts";
 
 export interface Evidence {
   readonly asked: ReadonlySet<Fact>;

@@ -5,9 +5,9 @@
  */
 import type { Slice } from "../../kernel/plan.ts";
 import type { Booted } from "../../system/boot.ts";
-import { beyond, type Bounds, breadthFirst, type Exploration, type Found, type Progress, type Standing, type Watch } from "../breadth.ts";
+import { beyond, type Bounds, breadthFirst, type Exploration, type Found, type Progress, type Standing, type Watch } from "../search/breadth.ts";
 import type { Model } from "../model.ts";
-import { messagesOf } from "../trace.ts";
+import { messagesOf } from "../traces/trace.ts";
 import type { VerdictSlice } from "../verdict.ts";
 import { obstaclesTo } from "./certificate.ts";
 import { type Group, joined, slicesOf } from "./groups.ts";

@@ -5,9 +5,9 @@
  * was met first, so that a misleading distance only halves the speed, and everything is expanded in the end. Among
  * equally near states the one on the shorter path comes first, and then the one that was met first.
  */
-import { beyond, type Bounds, type Explorable, type Progress } from "../breadth.ts";
-import { Origins } from "../origins.ts";
-import { StateStore } from "../stateStore.ts";
+import { beyond, type Bounds, type Explorable, type Progress } from "../search/breadth.ts";
+import { Origins } from "../search/origins.ts";
+import { StateStore } from "../search/stateStore.ts";
 
 /** 0 in a state that is wanted; otherwise more, the more seems to be missing. Below `FAR`. */
 export type Distance = (states: Uint32Array, at: number) => number;

@@ -7,8 +7,8 @@
  * reaches it, or what lies behind it is lost. That costs much, so a first pass expands each state once; if the bound cut
  * nothing off, it has seen everything. Otherwise a second pass goes on wherever a state is reached by a shorter path.
  */
-import { beyond, type Bounds, type Explorable, type Exploration, type Found, type Progress, type Watch } from "../breadth.ts";
-import { PropertyFailed } from "../properties.ts";
+import { beyond, type Bounds, type Explorable, type Exploration, type Found, type Progress, type Watch } from "../search/breadth.ts";
+import { PropertyFailed } from "../properties/property.ts";
 import type { Visited } from "./visited.ts";
 
 /** What is noted of a state: its depth, and these bits. */

@@ -12,7 +12,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import { ENTRY_PAGE } from "../../kernel/state.ts";
 import { leafLevel, walkEnd } from "../../kernel/vspace.ts";
 import type { LayoutDmaPath } from "../../system/layout.ts";
-import type { View } from "../properties.ts";
+import type { View } from "../properties/property.ts";
 import { FAR } from "./bestFirst.ts";
 import type { Goal, InvocationGoal } from "./goals.ts";
 

@@ -10,8 +10,8 @@ import { invocations } from "../../kernel/invocations.ts";
 import type { Layout, LayoutDmaPath } from "../../system/layout.ts";
 import { didYouMean } from "../../system/suggestion.ts";
 import type { Profile } from "../../kernel/profile.ts";
-import { pathName } from "../pathName.ts";
-import type { Property } from "../properties.ts";
+import { pathName } from "../names.ts";
+import type { Property } from "../properties/property.ts";
 
 export type Goal =
   | { readonly is: "performed"; readonly name: string; readonly definition: Invocation }

@@ -3,7 +3,7 @@
  * the two levels that it is at work on.
  */
 import { hash64, HashTable, type StateHash } from "./hashTable.ts";
-import type { LevelStates } from "../breadth.ts";
+import type { LevelStates } from "../search/breadth.ts";
 
 /** States in a chunk, as a power of two. */
 const CHUNK_BITS = 12;

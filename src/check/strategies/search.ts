@@ -1,5 +1,5 @@
 /** How a verdict's states were gone through, and what that leaves open. */
-import type { Exploration } from "../breadth.ts";
+import type { Exploration } from "../search/breadth.ts";
 import { expectedOmissions } from "./hashTable.ts";
 
 export interface Search {

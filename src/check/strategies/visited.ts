@@ -1,5 +1,5 @@
 /** What a depth-first search knows of states that it met: a number for each, by the state itself or by its hash alone. */
-import { StateStore } from "../stateStore.ts";
+import { StateStore } from "../search/stateStore.ts";
 import { hash64, HashTable, type StateHash } from "./hashTable.ts";
 
 export interface Visited {

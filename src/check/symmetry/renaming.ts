@@ -10,7 +10,7 @@ import { resourceWord } from "../../kernel/issue.ts";
 import { levelShift, type Plan } from "../../kernel/plan.ts";
 import { ENTRY_INVALID } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
-import { mixed } from "../stateStore.ts";
+import { mixed } from "../search/stateStore.ts";
 import type { Permutation } from "./automorphisms.ts";
 import { type Sort, sortOfObject, sorts, type Things } from "./things.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { Machine } from "../machine.ts";
 import type { MachineIds } from "../machineIds.ts";
-import { mixed, sumOf } from "../stateStore.ts";
+import { mixed, sumOf } from "../search/stateStore.ts";
 import type { Group } from "./group.ts";
 import type { Orbits } from "./orbits.ts";
 import type { Renaming } from "./renaming.ts";

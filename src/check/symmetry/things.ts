@@ -8,7 +8,7 @@ import { CNODE, CNODE_ZOMBIE, FRAME, kinds, NULL, PAGE_TABLE, SID, CB, UNTYPED, 
 import { LEVELS, levelShift } from "../../kernel/plan.ts";
 import { ENTRY_INVALID } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
-import { regionAt } from "../authority.ts";
+import { regionAt } from "../properties/authority.ts";
 import type { Graph } from "./automorphisms.ts";
 
 /** Sorts of things. An ASID goes with its VSpace. */

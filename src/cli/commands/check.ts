@@ -2,10 +2,10 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { type BackgroundOptions, type BackgroundProgress, checkInBackground } from "../../check/background.ts";
 import { mutants } from "../../check/mutants.ts";
-import { properties } from "../../check/properties.ts";
+import { properties } from "../../check/properties/properties.ts";
 import { Refusal } from "../../check/refusal.ts";
-import type { Trace } from "../../check/trace.ts";
-import { loadProperties } from "../../check/userProperty.ts";
+import type { Trace } from "../../check/traces/trace.ts";
+import { loadProperties } from "../../check/properties/userProperty.ts";
 import type { Verdict } from "../../check/verdict.ts";
 import { mutantOf, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
 import type { Reduction } from "../../kernel/reductions.ts";

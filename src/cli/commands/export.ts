@@ -9,7 +9,7 @@ import { type Report, reportOfTrace, reportOfVerdict } from "../../check/export/
 import { sarifOf } from "../../check/export/sarif.ts";
 import { vitestOf } from "../../check/export/vitest.ts";
 import { isGoalName } from "../../check/strategies/goals.ts";
-import type { Trace } from "../../check/trace.ts";
+import type { Trace } from "../../check/traces/trace.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith } from "../exit.ts";
 import { readBytes, unreadable } from "../files.ts";

@@ -2,7 +2,7 @@
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { Refusal } from "../../check/refusal.ts";
 import { contains, type Range, scopeNames, type ScopeName, scopesIn } from "../../check/sweep.ts";
-import { loadProperties } from "../../check/userProperty.ts";
+import { loadProperties } from "../../check/properties/userProperty.ts";
 import type { Verdict } from "../../check/verdict.ts";
 import type { Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";

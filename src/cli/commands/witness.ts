@@ -1,12 +1,12 @@
 /** `cofferdam witness SPEC --goal GOAL`: finds a way to something that should be possible, and shows it as a trace. */
 import { setImmediate as turn } from "node:timers/promises";
 import type { Diagnostic } from "../../base/diagnostic.ts";
-import type { Bounds } from "../../check/breadth.ts";
-import { properties } from "../../check/properties.ts";
+import type { Bounds } from "../../check/search/breadth.ts";
+import { properties } from "../../check/properties/properties.ts";
 import { Refusal } from "../../check/refusal.ts";
 import { type Goal, parseGoal } from "../../check/strategies/goals.ts";
 import { findWitnesses, goalNames, type Witnesses, type WitnessOptions } from "../../check/strategies/witness.ts";
-import { loadProperties } from "../../check/userProperty.ts";
+import { loadProperties } from "../../check/properties/userProperty.ts";
 import { scopeInWords } from "../../check/verdict.ts";
 import { mutantOf, profileNamed, type Safeguard } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mutableCopy, NONE, packed, type Plain } from "../../../src/base/state.ts";
 import { createModel, type Model } from "../../../src/check/model.ts";
-import { properties, type PropertyName } from "../../../src/check/properties.ts";
+import { properties, type PropertyName } from "../../../src/check/properties/properties.ts";
 import { CB, CNODE, FRAME, kinds, NULL, READ_WRITE, SID, UNTYPED } from "../../../src/kernel/capability.ts";
 import { cofferdam, type Profile, profileNamed } from "../../../src/kernel/profile.ts";
 import type { KernelShape } from "../../../src/kernel/state.ts";

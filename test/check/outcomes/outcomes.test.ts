@@ -1,8 +1,8 @@
 /** What is known of other states against what the recipes do: every successor of every state that is met, and every judgement. */
 import { describe, expect, it } from "vitest";
 import { createModel, type Model } from "../../../src/check/model.ts";
-import { properties } from "../../../src/check/properties.ts";
-import { sumOf } from "../../../src/check/stateStore.ts";
+import { properties } from "../../../src/check/properties/properties.ts";
+import { sumOf } from "../../../src/check/search/stateStore.ts";
 import { cofferdam, mutantOf, type Profile, profileNamed } from "../../../src/kernel/profile.ts";
 import { boot } from "../../../src/system/boot.ts";
 import { defaultScope, scale } from "../../../src/system/scale.ts";

@@ -1,15 +1,15 @@
 /** Several threads against one: counts, verdicts, coverage and traces. */
 import { describe, expect, it } from "vitest";
-import type { Bounds } from "../../../src/check/breadth.ts";
+import type { Bounds } from "../../../src/check/search/breadth.ts";
 import { bootAt, checkLayout } from "../../../src/check/check.ts";
 import type { CheckOptions } from "../../../src/check/checkOptions.ts";
-import { partSizes } from "../../../src/check/collapse.ts";
+import { partSizes } from "../../../src/check/search/collapse.ts";
 import { createModel, machineWord } from "../../../src/check/model.ts";
 import { checkInParallel } from "../../../src/check/parallel/checkInParallel.ts";
 import { exploreWithCrew } from "../../../src/check/parallel/crew.ts";
 import { sharedMachineIds, sharedMachineIdsBuffer } from "../../../src/check/parallel/sharedMachineIds.ts";
 import { sharedValues, sharedValuesBuffer } from "../../../src/check/parallel/sharedValues.ts";
-import { properties } from "../../../src/check/properties.ts";
+import { properties } from "../../../src/check/properties/properties.ts";
 import { cofferdam, mutantOf, type Profile, profileNamed, type Safeguard, sel4Smmuv2 } from "../../../src/kernel/profile.ts";
 import { layoutOf } from "../../kernel/fixture.ts";
 

@@ -1,14 +1,14 @@
 /** Groups of components that are explored apart, against the same system explored as a whole. */
 import { describe, expect, it } from "vitest";
-import { breadthFirst } from "../../../src/check/breadth.ts";
+import { breadthFirst } from "../../../src/check/search/breadth.ts";
 import { bootAt, checkLayout } from "../../../src/check/check.ts";
 import { type CheckOptions, defaultBounds } from "../../../src/check/checkOptions.ts";
 import { createModel } from "../../../src/check/model.ts";
 import { checkInParallel } from "../../../src/check/parallel/checkInParallel.ts";
-import { properties } from "../../../src/check/properties.ts";
+import { properties } from "../../../src/check/properties/properties.ts";
 import { exploreSlices } from "../../../src/check/slices/exploreSlices.ts";
 import { groupsOf } from "../../../src/check/slices/groups.ts";
-import { judgeable } from "../../../src/check/userProperty.ts";
+import { judgeable } from "../../../src/check/properties/userProperty.ts";
 import type { Verdict } from "../../../src/check/verdict.ts";
 import { cofferdam, mutantOf, type Profile, profileNamed, type Safeguard } from "../../../src/kernel/profile.ts";
 import type { Layout } from "../../../src/system/layout.ts";

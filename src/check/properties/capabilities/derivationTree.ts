@@ -2,10 +2,10 @@
  * derivation-tree: the links that Revoke follows (seL4's mapping database; l4v `valid_mdb`). A copy that hangs elsewhere
  * outlives the revocation of what it was made from.
  */
-import { NONE } from "../../base/state.ts";
-import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, IRQ_CONTROL, IRQ_HANDLER, kinds, NULL, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED } from "../../kernel/capability.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
-import type { SlotRow } from "../../kernel/state.ts";
+import { NONE } from "../../../base/state.ts";
+import { ASID_CONTROL, ASID_POOL, CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, IRQ_CONTROL, IRQ_HANDLER, kinds, NULL, SGI_SIGNAL, SID, SID_CONTROL, THREAD, THREAD_ZOMBIE, UNTYPED } from "../../../kernel/capability.ts";
+import type { Kernel } from "../../../kernel/kernel.ts";
+import type { SlotRow } from "../../../kernel/state.ts";
 import { MADE_ONCE } from "./bound.ts";
 import { isWithin, memoryOf } from "./memory.ts";
 import { ofParts, ofRows, slotText } from "./parts.ts";

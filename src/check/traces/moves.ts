@@ -2,11 +2,11 @@
  * Lists of messages that run again: what a trace comes to once its states are dropped. Replay, minimising and comparing
  * traces all work on these.
  */
-import { invoke, type Message } from "../kernel/api.ts";
-import { invocations } from "../kernel/invocations.ts";
-import type { Step } from "../base/step.ts";
-import { hex } from "../base/words.ts";
-import type { Model } from "./model.ts";
+import { invoke, type Message } from "../../kernel/api.ts";
+import { invocations } from "../../kernel/invocations.ts";
+import type { Step } from "../../base/step.ts";
+import { hex } from "../../base/words.ts";
+import type { Model } from "../model.ts";
 import { type Act, type Trace, traceThrough, type TracedViolation, type TraceStep, wordNames } from "./trace.ts";
 
 /** One message of one component. */

@@ -1,13 +1,13 @@
 /** How a property looks at what devices reach: streams, targets and accesses in order, and the page of a target that fails. */
-import type { Access } from "../base/transaction.ts";
-import { NONE } from "../base/state.ts";
-import { hex, PAGE_BYTES } from "../base/words.ts";
-import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
-import { VSPACE } from "../kernel/capability.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Access } from "../../base/transaction.ts";
+import { NONE } from "../../base/state.ts";
+import { hex, PAGE_BYTES } from "../../base/words.ts";
+import { boundBank, cbNode, sidNode } from "../../kernel/binding.ts";
+import { VSPACE } from "../../kernel/capability.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
 import { regionAt } from "./authority.ts";
-import type { ReachStream, Target } from "./machine.ts";
-import type { View, Violation, Witness } from "./properties.ts";
+import type { Reach, ReachStream, Target } from "../machine.ts";
+import type { View, Violation, Witness } from "./property.ts";
 
 const accesses = (target: Target): Access[] => [...(target.read ? (["read"] as const) : []), ...(target.write ? (["write"] as const) : [])];
 
@@ -36,6 +36,9 @@ export const failingPage = ({ pa, size }: Target, borders: readonly bigint[], fa
   return size <= PAGE_BYTES ? undefined : borders.find((at) => at > pa && at < pa + size && fails(at));
 };
 export const atPage = (target: Target, address: bigint): Target => ({ ...target, iova: target.iova + (address - target.pa), pa: address, size: PAGE_BYTES });
+
+/** A device reaches something. */
+export const reachesMemory = ({ streams }: Reach): boolean => streams.some(({ targets }) => targets.some(({ read, write }) => read || write));
 
 /** First finding over every stream, target and access. */
 export const firstTarget = (

@@ -8,10 +8,10 @@
  * of trace theory (Anisimov and Knuth 1979), but as moves may commute in one state and not in another it is not unique
  * for certain: two traces with the same normal form are reorderings of each other, and the reverse may fail.
  */
-import { invocations } from "../kernel/invocations.ts";
-import type { Model } from "./model.ts";
+import { invocations } from "../../kernel/invocations.ts";
+import type { Model } from "../model.ts";
 import { type Move, moveIn, subjectOf } from "./moves.ts";
-import type { Property } from "./properties.ts";
+import type { Property } from "../properties/property.ts";
 
 export interface Minimised {
   readonly moves: readonly Move[];

@@ -2,11 +2,11 @@
  * Breadth-first exploration over packed states: exact (whole states are kept and compared, never only hashes), with the
  * shortest trace as design §6 defines it: fewest invocations, then fewest steps, then least in declared order.
  */
-import { impossible } from "../base/diagnostic.ts";
+import { impossible } from "../../base/diagnostic.ts";
 import { Batch } from "./batch.ts";
 import { Collected, type Violating } from "./collected.ts";
 import { Arrivals, isBetter, Origins, pathKey } from "./origins.ts";
-import { PropertyFailed } from "./properties.ts";
+import { PropertyFailed } from "../properties/property.ts";
 import { StateStore, sumOf } from "./stateStore.ts";
 
 /** What a strategy needs of a model. States are windows of `words` 32-bit words. */

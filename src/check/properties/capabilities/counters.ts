@@ -2,12 +2,13 @@
  * counters: what the kernel notes about capabilities is what the capabilities say. Of a stream, a bank and an ASID: that
  * it is somebody's. Of an untyped: how much was made of it. Where a profile counts an address space's banks: that count.
  */
-import { NONE } from "../../base/state.ts";
-import { CB, NULL, SID, UNTYPED, VSPACE } from "../../kernel/capability.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
-import type { Booted } from "../../system/boot.ts";
+import { NONE } from "../../../base/state.ts";
+import { CB, NULL, SID, UNTYPED, VSPACE } from "../../../kernel/capability.ts";
+import type { Kernel } from "../../../kernel/kernel.ts";
+import type { Booted } from "../../../system/boot.ts";
 import { memoryOf } from "./memory.ts";
-import { ofParts, type Part, ofRows, slotText } from "./parts.ts";
+import type { Part } from "../property.ts";
+import { ofParts, ofRows, slotText } from "./parts.ts";
 
 const part = (wrong: Part["wrong"]): Part => ({ wrong });
 const differ = (noted: boolean, held: boolean, name: string, what: string): string | undefined => {

@@ -2,14 +2,15 @@
  * authority-confinement: no capability is where the first state's authority does not lead, and authority over a stream, a
  * bank or a piece of memory is not made twice. What policy says of memory is no part of it: that is dma-confinement.
  */
-import { NONE } from "../../base/state.ts";
-import { CNODE, FRAME, kinds, NULL } from "../../kernel/capability.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
-import type { Plan } from "../../kernel/plan.ts";
-import type { Booted } from "../../system/boot.ts";
+import { NONE } from "../../../base/state.ts";
+import { CNODE, FRAME, kinds, NULL } from "../../../kernel/capability.ts";
+import type { Kernel } from "../../../kernel/kernel.ts";
+import type { Plan } from "../../../kernel/plan.ts";
+import type { Booted } from "../../../system/boot.ts";
 import { type Bound, boundOf, dominates, MADE_ONCE } from "./bound.ts";
 import { madeObjects, memoryOf, overlap } from "./memory.ts";
-import { ofParts, type Part, ofRows, slotText } from "./parts.ts";
+import type { Part } from "../property.ts";
+import { ofParts, ofRows, slotText } from "./parts.ts";
 
 interface ObjectName {
   readonly kind: number;

@@ -1,7 +1,7 @@
 /** Which memory an object is, for the kinds that are made of memory and have a known size. */
-import { SLOT_BITS } from "../../../specs/sel4/object.ts";
-import { CNODE, CNODE_ZOMBIE, FRAME, PAGE_TABLE, UNTYPED, VSPACE } from "../../kernel/capability.ts";
-import type { Plan } from "../../kernel/plan.ts";
+import { SLOT_BITS } from "../../../../specs/sel4/object.ts";
+import { CNODE, CNODE_ZOMBIE, FRAME, PAGE_TABLE, UNTYPED, VSPACE } from "../../../kernel/capability.ts";
+import type { Plan } from "../../../kernel/plan.ts";
 
 export interface Memory {
   readonly base: bigint;

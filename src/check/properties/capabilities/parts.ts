@@ -3,18 +3,11 @@
  * asks again only where what a part read has changed (outcomes/parts.ts). A property of one piece that reads every slot
  * would find each state new.
  */
-import type { Kernel } from "../../kernel/kernel.ts";
-import type { Booted } from "../../system/boot.ts";
-import { kinds } from "../../kernel/capability.ts";
-import { placeName } from "../trace.ts";
-import type { Property, View } from "../properties.ts";
-
-export interface Part {
-  /** The row of the slot table that it is about, if it is about one. */
-  readonly row?: number;
-  /** What is wrong, in words. It reads nothing but the tables, the plan and the profile. */
-  readonly wrong: (kernel: Kernel) => string | undefined;
-}
+import type { Kernel } from "../../../kernel/kernel.ts";
+import type { Booted } from "../../../system/boot.ts";
+import { kinds } from "../../../kernel/capability.ts";
+import { placeName } from "../../names.ts";
+import type { Part, Property, View } from "../property.ts";
 
 interface OfParts<N extends string> extends Pick<Property, "sentence" | "needs"> {
   readonly name: N;

@@ -2,24 +2,25 @@
  * Traces (design §6): what was invoked, what changed, what the SMMU was given, and the transaction that shows the break.
  * A trace names cptrs and words only, so it replays on any state that has those capabilities, the unscaled one included.
  */
-import { hex } from "../base/words.ts";
-import type { Step } from "../base/step.ts";
-import type { Plain } from "../base/state.ts";
-import { kinds } from "../kernel/capability.ts";
-import { type Invocation, type Request, wordCount } from "../kernel/invocation.ts";
-import { invocations } from "../kernel/invocations.ts";
-import { forEachInstance } from "../kernel/instances.ts";
-import type { Plan, SlotPlace } from "../kernel/plan.ts";
-import type { Profile } from "../kernel/profile.ts";
-import type { Reduction } from "../kernel/reductions.ts";
-import type { KernelShape } from "../kernel/state.ts";
-import type { Booted } from "../system/boot.ts";
-import type { Scope } from "../system/scale.ts";
-import { canonicalJson, sha256 } from "./canonical.ts";
-import type { Machine, MachineState } from "./machine.ts";
-import type { Model } from "./model.ts";
-import type { Violation } from "./properties.ts";
-import type { Performed } from "./symmetry/lift.ts";
+import { hex } from "../../base/words.ts";
+import type { Step } from "../../base/step.ts";
+import type { Plain } from "../../base/state.ts";
+import { kinds } from "../../kernel/capability.ts";
+import { type Invocation, type Request, wordCount } from "../../kernel/invocation.ts";
+import { invocations } from "../../kernel/invocations.ts";
+import { forEachInstance } from "../../kernel/instances.ts";
+import type { Plan } from "../../kernel/plan.ts";
+import { placeName } from "../names.ts";
+import type { Profile } from "../../kernel/profile.ts";
+import type { Reduction } from "../../kernel/reductions.ts";
+import type { KernelShape } from "../../kernel/state.ts";
+import type { Booted } from "../../system/boot.ts";
+import type { Scope } from "../../system/scale.ts";
+import { canonicalJson, sha256 } from "../canonical.ts";
+import type { Machine, MachineState } from "../machine.ts";
+import type { Model } from "../model.ts";
+import type { Violation } from "../properties/property.ts";
+import type { Performed } from "../symmetry/lift.ts";
 
 export const TRACE_FORMAT = "cofferdam-trace";
 export const TRACE_VERSION = 1;
@@ -109,22 +110,6 @@ export const messageOf = (plan: Plan, { subject, definition, request }: Performe
   args: argumentsOf(plan, definition, request),
   ...(isShort(definition, request) ? { sent: { words: request.words.length, caps: request.caps.length } } : {}),
 });
-
-/** Where a slot is, for people. */
-export const placeName = (plan: Plan, place: SlotPlace): string => {
-  switch (place.in) {
-    case "sidNode":
-      return `SIDNode[${plan.sids[place.sid]!.name}]`;
-    case "cbNode":
-      return `CBNode[${plan.cbs[place.cb]!.name}]`;
-    case "thread":
-      return `${plan.threads[place.thread]!.name}'s slot ${place.index}`;
-    case "irq":
-      return `IRQNode[${plan.irqs[place.irq]!}]`;
-    default:
-      return `${plan.cnodes[place.cnode]!.name} slot ${place.index}`;
-  }
-};
 
 const rowName = (plan: Plan, table: string, row: number): string => {
   if (table === "slot") {

@@ -2,15 +2,15 @@
  * One state in a form that people write properties over: names and addresses instead of rows and numbers. Each part is
  * made when it is first read.
  */
-import { NONE } from "../base/state.ts";
-import { boundBank, cbNode, sidNode } from "../kernel/binding.ts";
-import { CB, CNODE, CNODE_ZOMBIE, FRAME, kinds, PAGE_TABLE, READ_ONLY, READ_WRITE, SID, UNTYPED, VSPACE } from "../kernel/capability.ts";
-import type { Kernel } from "../kernel/kernel.ts";
-import { ENTRY_PAGE } from "../kernel/state.ts";
-import { walkEnd } from "../kernel/vspace.ts";
+import { NONE } from "../../base/state.ts";
+import { boundBank, cbNode, sidNode } from "../../kernel/binding.ts";
+import { CB, CNODE, CNODE_ZOMBIE, FRAME, kinds, PAGE_TABLE, READ_ONLY, READ_WRITE, SID, UNTYPED, VSPACE } from "../../kernel/capability.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { ENTRY_PAGE } from "../../kernel/state.ts";
+import { walkEnd } from "../../kernel/vspace.ts";
 import { regionAt } from "./authority.ts";
-import type { ReachStream } from "./machine.ts";
-import type { View } from "./properties.ts";
+import type { ReachStream } from "../machine.ts";
+import type { View } from "./property.ts";
 
 /** A range that a device can access: `size` bytes from `iova` go to `size` bytes from `pa`. */
 export interface ReachedRange {

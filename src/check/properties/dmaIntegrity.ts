@@ -8,11 +8,11 @@
  * or a Delete is one that nobody stands for. A stream without an address space may write nothing at all, which is
  * fail-closed.
  */
-import { NONE } from "../base/state.ts";
-import { hex, PAGE_BYTES } from "../base/words.ts";
-import { FRAME, READ_WRITE } from "../kernel/capability.ts";
-import type { Target } from "./machine.ts";
-import type { Property, View, Violation } from "./properties.ts";
+import { NONE } from "../../base/state.ts";
+import { hex, PAGE_BYTES } from "../../base/words.ts";
+import { FRAME, READ_WRITE } from "../../kernel/capability.ts";
+import type { Target } from "../machine.ts";
+import type { Property, View, Violation } from "./property.ts";
 import { failingPage, regionName, sidOf, streamName, vspaceOf, witness, atPage } from "./targets.ts";
 
 /** Does a capability with write rights say that the frame around `address` is mapped where the target has it? */

@@ -5,19 +5,19 @@
  *
  * What is read is held to the model: first by its hashes, then by making some of its states again.
  */
-import { impossible } from "../base/diagnostic.ts";
-import type { Step } from "../base/step.ts";
-import type { Found, Standing } from "./breadth.ts";
-import { canonicalJson, sha256 } from "./canonical.ts";
-import type { Reached } from "./coverage.ts";
-import { type Derivation, derive } from "./machineIds.ts";
-import type { Model } from "./model.ts";
-import { Arrivals, isPathKey, ORIGIN_NUMBERS, Origins } from "./origins.ts";
+import { impossible } from "../../base/diagnostic.ts";
+import type { Step } from "../../base/step.ts";
+import type { Found, Standing } from "../search/breadth.ts";
+import { canonicalJson, sha256 } from "../canonical.ts";
+import type { Reached } from "../coverage.ts";
+import { type Derivation, derive } from "../machineIds.ts";
+import type { Model } from "../model.ts";
+import { Arrivals, isPathKey, ORIGIN_NUMBERS, Origins } from "../search/origins.ts";
 import { BYTE_ORDER, checkpointFault, damaged, RecordReader, RecordWriter } from "./recordFile.ts";
-import { Refusal } from "./refusal.ts";
-import { StateStore } from "./stateStore.ts";
-import { stepOfValues, valuesOfStep } from "./stepText.ts";
-import type { TraceModel } from "./trace.ts";
+import { Refusal } from "../refusal.ts";
+import { StateStore } from "../search/stateStore.ts";
+import { stepOfValues, valuesOfStep } from "../traces/stepText.ts";
+import type { TraceModel } from "../traces/trace.ts";
 
 /** What a checkpoint and the run that goes on from it must have in common. Bounds and the number of threads may differ. */
 export interface Subject {

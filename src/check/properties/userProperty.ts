@@ -2,11 +2,12 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Diagnostic } from "../base/diagnostic.ts";
-import { sha256 } from "./canonical.ts";
-import { type Property, PropertyFailed, propertyNames, type View } from "./properties.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import { sha256 } from "../canonical.ts";
+import { propertyNames } from "./properties.ts";
+import { type Property, PropertyFailed, type View } from "./property.ts";
 import { readable, type SystemState } from "./readable.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal } from "../refusal.ts";
 
 /** What a file's default export is, or a list of. */
 export interface UserProperty {

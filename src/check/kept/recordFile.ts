@@ -5,9 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
-import type { Diagnostic } from "../base/diagnostic.ts";
-import { readAll, writeAll } from "./engine/levels.ts";
-import { Refusal } from "./refusal.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import { readAll, writeAll } from "../engine/levels.ts";
+import { Refusal } from "../refusal.ts";
 
 const FORMAT = "cofferdam-exploration";
 const VERSION = 2;

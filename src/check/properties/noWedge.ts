@@ -6,9 +6,9 @@
  * the event queue itself. Of events it shows that the SMMU still records StreamIDs that it has no entry for
  * (CR2.RECINVSID); that a bound stream's faults are recorded is part of fail-closed.
  */
-import { opcodes } from "../../specs/smmuv3/command.ts";
-import type { MachineState } from "./machine.ts";
-import type { Property } from "./properties.ts";
+import { opcodes } from "../../../specs/smmuv3/command.ts";
+import type { MachineState } from "../machine.ts";
+import type { Property } from "./property.ts";
 
 type Smmu = MachineState["smmus"][number];
 /** An SMMUv2 has no command queue: its kernel waits for every invalidation at a register. */

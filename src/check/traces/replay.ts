@@ -1,9 +1,9 @@
 /** Replays a trace by its messages alone, on a scaled or unscaled state, and says whether the property breaks there too. */
-import { mutantOf, type Profile, profileNamed, type Safeguard, safeguards } from "../kernel/profile.ts";
-import type { Booted } from "../system/boot.ts";
-import { createModel } from "./model.ts";
+import { mutantOf, type Profile, profileNamed, type Safeguard, safeguards } from "../../kernel/profile.ts";
+import type { Booted } from "../../system/boot.ts";
+import { createModel } from "../model.ts";
 import { moveIn, moveOf } from "./moves.ts";
-import type { Property } from "./properties.ts";
+import type { Property } from "../properties/property.ts";
 import { finalHash, type Trace, type TraceModel } from "./trace.ts";
 
 export type Replay =

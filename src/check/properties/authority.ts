@@ -2,9 +2,9 @@
  * Policy: what each stream is authorised for (design §4). It comes from the layout's owners and shares, never from
  * capabilities: holding another's memory is no authority over it, which is what the checker is there to find out.
  */
-import { PAGE_BYTES } from "../base/words.ts";
-import type { Access } from "../base/transaction.ts";
-import type { Layout, LayoutRegion } from "../system/layout.ts";
+import { PAGE_BYTES } from "../../base/words.ts";
+import type { Access } from "../../base/transaction.ts";
+import type { Layout, LayoutRegion } from "../../system/layout.ts";
 
 /** The region that a physical address lies in. */
 export const regionAt = (layout: Layout, address: bigint): LayoutRegion | undefined =>

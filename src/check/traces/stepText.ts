@@ -1,6 +1,6 @@
 /** Steps as plain JSON values and back, for checkpoints. What is read was written by anyone: each value is looked at. */
-import type { Step } from "../base/step.ts";
-import { hex, pa } from "../base/words.ts";
+import type { Step } from "../../base/step.ts";
+import { hex, pa } from "../../base/words.ts";
 
 export type StepValues = readonly (string | number | readonly string[])[];
 

@@ -7,10 +7,10 @@
  * capabilities may issue. Nothing else leads from one island to another: no endpoint is held in an explored state, so
  * nobody can grant.
  */
-import { NONE } from "../../base/state.ts";
-import { CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, FRAME, PAGE_TABLE, READ_WRITE, SID, SID_CONTROL, UNTYPED, VSPACE } from "../../kernel/capability.ts";
-import type { Plan } from "../../kernel/plan.ts";
-import type { Booted } from "../../system/boot.ts";
+import { NONE } from "../../../base/state.ts";
+import { CB, CB_CONTROL, CNODE, CNODE_ZOMBIE, FRAME, PAGE_TABLE, READ_WRITE, SID, SID_CONTROL, UNTYPED, VSPACE } from "../../../kernel/capability.ts";
+import type { Plan } from "../../../kernel/plan.ts";
+import type { Booted } from "../../../system/boot.ts";
 import { isWithin, madeObjects, memoryOf } from "./memory.ts";
 
 /** KERNEL_ONLY, READ_WRITE, READ_ONLY: how much each of them allows. */

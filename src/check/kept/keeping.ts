@@ -1,12 +1,12 @@
 /** Checkpoints of a run, as its options ask for them: what it goes on from, and when it is written. */
-import type { Diagnostic } from "../base/diagnostic.ts";
-import type { AskedProfile } from "./askedProfile.ts";
-import type { Keeping } from "./breadth.ts";
+import type { Diagnostic } from "../../base/diagnostic.ts";
+import type { AskedProfile } from "../askedProfile.ts";
+import type { Keeping } from "../search/breadth.ts";
 import { type Kept, keptOf, readCheckpoint, subjectOf, writeCheckpoint } from "./checkpoint.ts";
-import type { Model } from "./model.ts";
+import type { Model } from "../model.ts";
 import { checkpointFault, objectionTo } from "./recordFile.ts";
-import { Refusal } from "./refusal.ts";
-import type { TraceModel } from "./trace.ts";
+import { Refusal } from "../refusal.ts";
+import type { TraceModel } from "../traces/trace.ts";
 
 export interface KeepingOptions {
   /** Keeps the run in a file: every so many seconds, and when it stops before its end. */

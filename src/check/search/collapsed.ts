@@ -1,8 +1,8 @@
 /** The model over collapsed states (collapse.ts): what breadth-first search goes through. */
 import type { Explorable } from "./breadth.ts";
 import type { Collapse } from "./collapse.ts";
-import type { Outcomes } from "./outcomes/outcomes.ts";
-import { HEAD } from "./outcomes/performed.ts";
+import type { Outcomes } from "../outcomes/outcomes.ts";
+import { HEAD } from "../outcomes/performed.ts";
 import { mixed } from "./stateStore.ts";
 
 /** What it takes of the model; states here are whole ones. */
