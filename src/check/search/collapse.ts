@@ -4,7 +4,7 @@
  * parts. Nothing is lost: equal numbers are equal words. An invocation changes few parts, so what a change makes of a
  * part is remembered, too, and most successors are found without looking at a word.
  */
-import { mixed, sumOf } from "./stateStore.ts";
+import { sumOf } from "./stateStore.ts";
 
 /** Words of a part, about. Smaller ones have fewer values each, larger ones make a state fewer numbers. */
 const PART_WORDS = 9;
@@ -114,22 +114,24 @@ class Part {
   }
 }
 
-/** Entries of a memory of pairs. It forgets, so that it stays small enough for a processor's cache. */
-const PAIRS = 1 << 14;
+/** Entries of a memory of pairs, as a power of two. It forgets, so that it stays small enough for a processor's cache. */
+const PAIR_BITS = 14;
+/** Where a pair stands: high bits of products with odd numbers, which depend on all bits of both. */
+const placeOf = (first: number, second: number): number => 4 * ((Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b)) >>> (32 - PAIR_BITS));
 
 /** What two numbers come to, as long as no other pair took its place. */
 export class PairMemory {
   /** First number + 1, second, answer, and a word that keeps an entry within one cache line. */
-  private readonly entries = new Int32Array(4 * PAIRS);
+  private readonly entries = new Int32Array(4 << PAIR_BITS);
 
   /** -1 where it is not known, or no more. */
   get(first: number, second: number): number {
     const { entries } = this;
-    const at = 4 * (mixed(second, first) & (PAIRS - 1));
+    const at = placeOf(first, second);
     return entries[at] === first + 1 && entries[at + 1] === second ? entries[at + 2]! : -1;
   }
   set(first: number, second: number, answer: number): number {
-    const at = 4 * (mixed(second, first) & (PAIRS - 1));
+    const at = placeOf(first, second);
     this.entries[at] = first + 1;
     this.entries[at + 1] = second;
     this.entries[at + 2] = answer;
