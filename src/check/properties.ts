@@ -18,6 +18,7 @@ import { derivationTree } from "./capabilities/derivationTree.ts";
 import type { Part } from "./capabilities/parts.ts";
 import { dmaIntegrity } from "./dmaIntegrity.ts";
 import type { Machine, MachineState, Reach, ReachStream, Via } from "./machine.ts";
+import { noStale } from "./noStale.ts";
 import { noWedge } from "./noWedge.ts";
 import { atPage, failingPage, firstTarget, regionName, sidOf, streamName, vspaceOf, witness } from "./targets.ts";
 
@@ -56,7 +57,7 @@ export interface View {
   readonly reaches: (path: LayoutDmaPath) => boolean;
 }
 
-export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"] as const;
+export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "no-stale", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"] as const;
 export type PropertyName = (typeof propertyNames)[number];
 
 export interface Property {
@@ -208,7 +209,7 @@ const refinement: Builtin = {
   },
 };
 
-export const properties: readonly Builtin[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, refinement, authorityConfinement, derivationTree, counters, noWedge];
+export const properties: readonly Builtin[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, noStale, refinement, authorityConfinement, derivationTree, counters, noWedge];
 
 /** Ends of regions and of everything that is or may be an object. */
 const bordersOf = ({ layout }: Booted, { plan }: Kernel): readonly bigint[] => {
