@@ -86,7 +86,8 @@ const contentsOfSmmuv3 = (state: Smmuv3State, tell: Telling): object => {
   const kept = (cache: { readonly entries: ReadonlyMap<string, object> }) => tell(cache, () => [...cache.entries.keys()].toSorted());
   return {
     memory: memoryOf(state, tell),
-    caches: state.smmus.map(({ registers, cache, pending, wedged }) => [registersKey(registers), kept(cache), pending.map(({ words, early }) => [words, kept(early)]), wedged ?? null]),
+    caches: state.smmus.map(({ registers, cache, pending, wedged, overtook }) => [registersKey(registers), kept(cache), pending.map(({ words, early }) => [words, kept(early)]), wedged ?? null, overtook ?? null]),
+    loose: state.loose,
   };
 };
 const contentsOfSmmuv2 = (state: Smmuv2State<Image>, tell: Telling): object => {

@@ -5,7 +5,7 @@
  */
 import { NONE } from "../base/state.ts";
 import { CB, VSPACE } from "./capability.ts";
-import { halt, type Kernel } from "./kernel.ts";
+import { halt, keeps, type Kernel } from "./kernel.ts";
 import { ASID_LOW_BITS } from "./state.ts";
 
 /** Row of SIDNode[sid]. */
@@ -121,7 +121,8 @@ export const unassign = (kernel: Kernel, cb: number, vspace: number): void => {
     bank.asid = NONE;
     count(kernel, asid, -1);
   }
-  kernel.emit(kernel.driver.disableBank(cb, vspace, streamsOf(kernel, cb), asidNumber(kernel, vspace)));
+  const streams = keeps(kernel, "every-stream-aborts") ? streamsOf(kernel, cb) : streamsOf(kernel, cb).slice(0, 1);
+  kernel.emit(kernel.driver.disableBank(cb, vspace, streams, asidNumber(kernel, vspace)));
 };
 
 /** smmu.c `smmu_sid_unbind`: from now on every transaction of the stream aborts. */

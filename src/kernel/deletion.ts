@@ -24,19 +24,19 @@ const finalise = (kernel: Kernel, place: SlotPlace, deleted: Deleted, final: boo
   const { object, asid, address } = deleted;
   switch (deleted.kind) {
     case FRAME:
-      return asid === NONE ? undefined : unmapPage(kernel, asid, address, object, "frame-delete-invalidates");
+      return asid === NONE || !(final || keeps(kernel, "frame-delete-unmaps")) ? undefined : unmapPage(kernel, asid, address, object, "frame-delete-invalidates");
     case PAGE_TABLE:
       return final && asid !== NONE ? unmapTable(kernel, asid, address, object) : undefined;
     case SID:
       if (!final) return;
-      deleteSlot(kernel, sidNode(kernel, object));
+      if (keeps(kernel, "delete-unbinds")) deleteSlot(kernel, sidNode(kernel, object));
       if (keeps(kernel, "delete-clears-issued")) kernel.tables.sid.at(object).issued = 0;
       return;
     case CB:
       // The kernel's copy goes: the stream is unbound (capBindSID), whether or not the bank lives on.
       if (place.in === "sidNode") unbind(kernel, place.sid);
       if (!final) return;
-      deleteSlot(kernel, cbNode(kernel, object));
+      if (keeps(kernel, "delete-unbinds")) deleteSlot(kernel, cbNode(kernel, object));
       if (keeps(kernel, "delete-clears-issued")) kernel.tables.cb.at(object).issued = 0;
       return;
     case VSPACE:

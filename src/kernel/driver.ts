@@ -166,14 +166,14 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
   const otherWords = (smmu: number, id: number, ste: readonly bigint[]): Step[] => OTHER_WORDS.map((word) => storeSte(smmu, id, word, ste[word]!));
   const invalidateSte = (smmu: number, id: number): Step[] => {
     const words = CommandCfgi.encode({ Op: BigInt(opcodes.CFGI_STE.code), SID: BigInt(id), Leaf: 1n });
-    return [barrier, command(smmu, words, `CFGI_STE ${hex(id)}`), { kind: "sync", smmu }];
+    return [...(keeps("barrier-before-cfgi") ? [barrier] : []), command(smmu, words, `CFGI_STE ${hex(id)}`), { kind: "sync", smmu }];
   };
   const tlbi = (cb: number, fields: Parameters<typeof CommandTlbi.encode>[0], what: string): Step[] => {
     const { smmu, vmid } = plan.cbs[cb]!;
     return [barrier, command(smmu, CommandTlbi.encode({ VMID: BigInt(vmid), ...fields }), `${what} VMID ${vmid}`), { kind: "sync", smmu }];
   };
 
-  const abortStream = remember((sid) => forStream(sid, (smmu, id) => [storeSte(smmu, id, 0, abortSte[0]!), ...invalidateSte(smmu, id), ...otherWords(smmu, id, abortSte)]));
+  const abortStream = remember((sid) => forStream(sid, (smmu, id) => [storeSte(smmu, id, 0, abortSte[0]!), ...invalidateSte(smmu, id), ...otherWords(smmu, id, abortSte), barrier]));
   const publish = (smmu: number, id: number, ste: readonly bigint[]): Step[] => {
     // A fetch may mix words of different ages since the last CFGI, so the other words are made the only visible ones first.
     const published = keeps("ste-words-before-config") ? invalidateSte(smmu, id) : [barrier];

@@ -71,7 +71,7 @@ export const mapPage = (kernel: Kernel, vspace: number, address: number, page: n
   const row = kernel.plan.entryAt(vspace, level, address);
   const entry = kernel.tables.entry.at(row);
   const table = tableAt(kernel, vspace, address, level);
-  const replaces = entry.kind !== ENTRY_INVALID && keeps(kernel, "map-breaks-before-make");
+  const replaces = entry.kind !== ENTRY_INVALID && keeps(kernel, "map-breaks-before-make") && (entry.page !== page || keeps(kernel, "remap-invalidates"));
   const breaks = kernel.profile.breakBeforeMake;
   if (replaces && breaks) {
     kernel.emit(kernel.driver.clearEntry(table, row));
@@ -152,7 +152,7 @@ export const clearVspace = (kernel: Kernel, vspace: number): void => {
   const { asid } = kernel.tables.vspace.at(vspace);
   if (vspaceOfAsid(kernel, asid) === vspace) {
     const entry = kernel.tables.asid.at(asid);
-    entry.vspace = NONE;
+    if (keeps(kernel, "vspace-delete-frees-asid")) entry.vspace = NONE;
     entry.banks = 0;
   }
   kernel.tables.vspace.at(vspace).asid = NONE;

@@ -3,12 +3,13 @@
  * immutable and interned, so executing a step list is a few look-ups once it has been seen (design D6).
  *
  * After every step the may-cache set is closed: the SMMU may fetch at any time, so between a store and the SYNC behind it
- * anything visible may have been kept. Commands reach the SMMU past the in-memory queue.
+ * anything visible may have been kept. Commands reach the SMMU past the in-memory queue. A store is visible as soon as it is
+ * made; that a command or SMMUEN=1 has no barrier before it is noted, and not acted upon.
  */
 import { numbering, remember } from "../base/interning.ts";
 import type { Step } from "../base/step.ts";
 import { createImages, type Image } from "./image.ts";
-import { illegalCommand, keepAfter } from "./invalidate.ts";
+import { illegalCommand, keepAfter, nameOf } from "./invalidate.ts";
 import { type Cached, close, createMayCaches, holdStreamTable, keepOverwritten, type MayCache, releaseStreamTable, type SteFetch } from "./mayCache.ts";
 import type { MachineState, Smmu } from "./machineState.ts";
 import { type Reach, reachOf } from "./reach.ts";
@@ -57,13 +58,13 @@ export const createMachine = (options: MachineOptions): MachineRun => {
   let files = 0;
   const fileOf = remember(registersKey, (registers): Interned => ({ registers, settings: settingsOf(registers), id: files++ }));
 
-  const intern = (image: Image, smmus: readonly Smmu[]): MachineState => {
+  const intern = (image: Image, smmus: readonly Smmu[], loose: boolean): MachineState => {
     const imageId = imageIds(`${image.id}/${smmus.map(({ registers }) => fileOf(registers).id).join("/")}`);
-    const cacheId = cacheIds(smmus.map(({ cache, pending, wedged }) => `${cache.id} ${pending.map(({ words, early }) => `${words.join(" ")} ${early.id}`).join(" ")} ${wedged ?? ""}`).join("/"));
+    const cacheId = cacheIds(`${loose} ${smmus.map(({ cache, pending, wedged, overtook }) => `${cache.id} ${pending.map(({ words, early }) => `${words.join(" ")} ${early.id}`).join(" ")} ${wedged ?? ""} ${overtook ?? ""}`).join("/")}`);
     let row = byIds.get(imageId);
     if (row === undefined) byIds.set(imageId, (row = new Map()));
     let state = row.get(cacheId);
-    if (state === undefined) row.set(cacheId, (state = { id: count++, imageId, cacheId, image, smmus }));
+    if (state === undefined) row.set(cacheId, (state = { id: count++, imageId, cacheId, image, smmus, loose }));
     return state;
   };
 
@@ -73,14 +74,14 @@ export const createMachine = (options: MachineOptions): MachineRun => {
     if (closed === undefined) closedCaches.set(key, (closed = close(caches, image, smmu.settings, cache)));
     return closed;
   };
-  const closed = (image: Image, smmus: readonly Smmu[]): MachineState => {
-    if (options.cacheMode === "none") return intern(image, smmus);
+  const closed = (image: Image, smmus: readonly Smmu[], loose: boolean): MachineState => {
+    if (options.cacheMode === "none") return intern(image, smmus, loose);
     const close1 = (smmu: Smmu): Smmu => ({
       ...smmu,
       cache: closeOne(image, smmu, smmu.cache),
       pending: smmu.pending.map(({ words, early }) => ({ words, early: closeOne(image, smmu, early) })),
     });
-    return intern(image, smmus.map(close1));
+    return intern(image, smmus.map(close1), loose);
   };
   /** The same change to every set of an SMMU. */
   const changeCaches = (smmu: Smmu, change: (cache: MayCache) => MayCache): Smmu =>
@@ -88,7 +89,8 @@ export const createMachine = (options: MachineOptions): MachineRun => {
   const without = (cache: MayCache, smmu: Smmu, words: readonly [bigint, bigint]): MayCache => caches.of([...cache.entries.values()].filter(keepAfter(words, smmu.settings)));
 
   const written = ({ image, smmus }: MachineState, after: Image, from: bigint, end: bigint): MachineState =>
-    closed(after, smmus.map((smmu) => changeCaches(smmu, (cache) => keepOverwritten(caches, cache, smmu.settings, image, after, from, end, fetch))));
+    closed(after, smmus.map((smmu) => changeCaches(smmu, (cache) => keepOverwritten(caches, cache, smmu.settings, image, after, from, end, fetch))), true);
+  const noting = (smmu: Smmu, loose: boolean, what: string): Smmu => (loose && smmu.overtook === undefined ? { ...smmu, overtook: what } : smmu);
   const issue = (smmu: Smmu, words: readonly [bigint, bigint]): Smmu => {
     if (smmu.wedged !== undefined) return smmu;
     const why = illegalCommand(words, smmu.settings);
@@ -113,22 +115,24 @@ export const createMachine = (options: MachineOptions): MachineRun => {
   };
 
   const run = (state: MachineState, step: Step): MachineState => {
-    const { image, smmus } = state;
-    const change = (which: number, edit: (smmu: Smmu) => Smmu) => closed(image, smmus.map((smmu, index) => (index === which ? edit(smmu) : smmu)));
+    const { image, smmus, loose } = state;
+    const change = (which: number, edit: (smmu: Smmu) => Smmu) => closed(image, smmus.map((smmu, index) => (index === which ? edit(smmu) : smmu)), loose);
     switch (step.kind) {
       case "store":
         return written(state, images.store(image, step.addr, step.value), step.addr, step.addr + 8n);
       case "fill":
         return written(state, images.fill(image, step.addr, step.size, step.pattern), step.addr, step.addr + step.size);
       case "register":
-        return change(step.smmu, (smmu) => write(image, smmu, step.offset, step.value, step.size));
+        return change(step.smmu, (smmu) => {
+          const next = write(image, smmu, step.offset, step.value, step.size);
+          return noting(next, loose && next.settings.enabled && !smmu.settings.enabled, "SMMUEN=1");
+        });
       case "command":
-        return change(step.smmu, (smmu) => issue(smmu, step.words));
+        return change(step.smmu, (smmu) => noting(issue(smmu, step.words), loose, nameOf(step.words) ?? "a command"));
       case "sync":
         return change(step.smmu, complete);
       default:
-        // At this grain a store is visible as soon as it is made; a barrier orders what is ordered already.
-        return state;
+        return loose ? intern(image, smmus, false) : state;
     }
   };
   const execute = (state: MachineState, step: Step): MachineState => {
@@ -147,6 +151,7 @@ export const createMachine = (options: MachineOptions): MachineRun => {
         const { registers, settings } = fileOf(resetRegisters(identification));
         return { registers, settings, cache: caches.empty, pending: [] };
       }),
+      false,
     ),
     execute,
     executeAll: (state, steps) => {

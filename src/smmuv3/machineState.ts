@@ -19,6 +19,8 @@ export interface Smmu {
   readonly cache: MayCache;
   /** Commands issued since the last SYNC. */
   readonly pending: readonly Pending[];
+  /** What was asked of it before a barrier stood behind the stores that came first: it may not have seen them then. */
+  readonly overtook?: string;
   /** Why the command queue stopped, if it did: nothing further is consumed. */
   readonly wedged?: string;
 }
@@ -26,8 +28,10 @@ export interface MachineState {
   readonly id: number;
   /** Memory and registers. */
   readonly imageId: number;
-  /** May-cache sets, pending commands, stopped queues. */
+  /** May-cache sets, pending commands, stopped queues, stores without a barrier. */
   readonly cacheId: number;
   readonly image: Image;
   readonly smmus: readonly Smmu[];
+  /** No barrier stands behind the last store yet. */
+  readonly loose: boolean;
 }

@@ -19,6 +19,12 @@ const caught: readonly (readonly [Safeguard, invocation: string, clauses: readon
   ["unassign-aborts-streams", "UnassignVspace", ["stream entry", "cached translations"]],
   ["vmid-cleared-between-vspaces", "UnassignVspace", ["cached translations"]],
   ["ste-words-before-config", "BindCB", ["cached translations", "meanwhile"]],
+  ["every-stream-aborts", "UnassignVspace", ["stream entry", "cached translations"]],
+  ["remap-invalidates", "Page_Map", ["cached translations"]],
+  ["frame-delete-unmaps", "Delete, of a frame", ["mapped frames"]],
+  ["delete-unbinds", "Delete, of a stream", ["bound streams"]],
+  ["vspace-delete-frees-asid", "Delete, of a space", ["live spaces"]],
+  ["barrier-before-cfgi", "BindCB", ["commands done"]],
   ["map-breaks-before-make", "Page_Map", ["cached translations"]],
   ["issue-marks-issued", "GetSID", ["issued objects"]],
   ["range-names-a-level", "Page_Unmap", ["cached translations", "commands done"]],
@@ -124,6 +130,8 @@ describe("the obligations for a solver", () => {
     it(`without ${safeguard}, Z3 finds a state, too`, async () => {
       const answers = await answersFor(safeguard, [invocation]);
       const open = answers.filter(({ answer, expected }) => answer !== expected).map(({ clause }) => clause);
-      expect(open).toEqual(clauses.filter((clause) => clause !== "meanwhile"));
+      // Rows have no order for the solver, so it finds the entry of a stream that was not the first, too.
+      const more = safeguard === "every-stream-aborts" ? ["kept entries"] : [];
+      expect(open.toSorted()).toEqual([...clauses.filter((clause) => clause !== "meanwhile"), ...more].toSorted());
     });
 });

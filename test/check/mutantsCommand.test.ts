@@ -35,12 +35,12 @@ describe("check --mutants", () => {
     expect(status).toBe(0);
     const text = run("--mutants", "--system", "two-spaces");
     expect(text).toMatchObject({ status: 0, stderr: "" });
-    expect(text.stdout).toMatch(/^caught {2}ste-words-before-config on two-spaces: dma-integrity in 4\n/);
+    expect(text.stdout).toMatch(/^caught {2}ste-words-before-config on two-spaces: dma-integrity in 4, no-stale in 4\n/);
     expect(text.stdout).toContain("1 of 1 broken kernels were caught.");
   });
 
   it("takes no spec and no system without a broken kernel", () => {
     expect(run("specs/systems/one-driver/system.yaml", "--mutants")).toMatchObject({ status: 2, stdout: "" });
-    expect(run("--mutants", "--system", "nowhere").stderr).toContain("one-driver, shared-config, two-spaces, self-service");
+    expect(run("--mutants", "--system", "nowhere").stderr).toContain("one-driver, two-cards, shared-config, two-spaces, self-service");
   });
 });

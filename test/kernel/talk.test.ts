@@ -168,7 +168,7 @@ describe("ARMCBAssignCDTable", () => {
     `0 CFGI_STE ${sid}`,
     "0 SYNC",
   ];
-  const abortSte = (sid: string): string[] => [`STE[${sid}].dw0=0x1`, "barrier", `0 CFGI_STE ${sid}`, "0 SYNC", `STE[${sid}].dw1=0x0`, `STE[${sid}].dw2=0x0`, `STE[${sid}].dw3=0x0`];
+  const abortSte = (sid: string): string[] => [`STE[${sid}].dw0=0x1`, "barrier", `0 CFGI_STE ${sid}`, "0 SYNC", `STE[${sid}].dw1=0x0`, `STE[${sid}].dw2=0x0`, `STE[${sid}].dw3=0x0`, "barrier"];
   const vmidGone = ["barrier", "0 TLBI_S12_VMALL VMID 1", "0 SYNC"];
 
   it("sends the bank's streams to abort, clears its VMID, and sends them through both stages", () => {

@@ -116,7 +116,7 @@ export const universal: readonly Clause[] = [
         return firstOf(core.leaves[space]!, (leaf, page) => (facts.memory[space]![page] === leaf ? undefined : `memory has ${leafText(facts.memory[space]![page]!)} at page ${page} of space ${space}, and the kernel ${leafText(leaf)}`));
       }),
   },
-  { name: "commands done", about: "machine", sentence: "No command waits for a SYNC, and the command queue has not stopped.", wrong: ({ facts }) => (facts.quiet ? undefined : "a command was not completed") },
+  { name: "commands done", about: "machine", sentence: "No command waits for a SYNC or overtook the stores in front of it, and the command queue has not stopped.", wrong: ({ facts }) => (facts.quiet ? undefined : "a command was not completed, or given before a barrier") },
   {
     name: "live spaces",
     about: "tables",

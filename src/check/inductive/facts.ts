@@ -42,7 +42,7 @@ export interface Facts {
   readonly memory: readonly (readonly Leaf[])[];
   /** By address space: the tables above the leaves are as they were built. */
   readonly upper: readonly boolean[];
-  /** No command waits for a SYNC, and the queue goes on. */
+  /** No command waits for a SYNC or was given before a barrier, and the queue goes on. */
   readonly quiet: boolean;
 }
 
@@ -88,7 +88,7 @@ export const createReader = (small: SmallPlan): Reader => {
   const leafAt = new Map<bigint, Leaf>([[0n, UNMAPPED], ...leaves.map((leaf) => [wordOf(leaf), leaf] as const)]);
   const entryAddress = (row: number, table: number): bigint => plan.pages[table]!.pa + BigInt(plan.entries[row]!.index * 8);
   const read = ({ image, smmus }: MachineState): Facts => {
-    const { cache, settings, pending, wedged } = smmus[0]!;
+    const { cache, settings, pending, wedged, overtook } = smmus[0]!;
     const keptOf = (stream: number) => cache.stes.filter(({ sid }) => sid === plan.sids[stream]!.sid);
     return {
       entries: plan.sids.map((_, stream) => entries.get(entryKey(Array.from({ length: 8 }, (__, word) => image.read(steAddress(small, stream, word))))) ?? OTHER),
@@ -102,7 +102,7 @@ export const createReader = (small: SmallPlan): Reader => {
           (level) => image.read(entryAddress(plan.entryAt(space, level, 0), small.tableOf(space, level))) === tableDescriptor(plan.pages[small.tableOf(space, level + 1)]!.pa),
         ),
       ),
-      quiet: pending.length === 0 && wedged === undefined,
+      quiet: pending.length === 0 && wedged === undefined && overtook === undefined,
     };
   };
   const known = new Map<number, Facts>();

@@ -30,6 +30,21 @@ const named = ({ plan }: Booted): Part[] =>
     }),
   );
 
+/** The other way round: what is found by an ASID is the address space that has it. */
+const naming = ({ plan }: Booted): Part[] =>
+  plan.asids.map(({ number }, asid) =>
+    part(({ tables }) => {
+      const { vspace } = tables.asid.at(asid);
+      return vspace === NONE || tables.vspace.at(vspace).asid === asid ? undefined : `ASID ${number} names address space ${plan.vspaces[vspace]!.name}, which has it no more`;
+    }),
+  );
+
+/** What is bound or assigned is somebody's: otherwise it is issued anew as it stands, and its next holder finds another's binding in it. */
+const bound = ({ plan }: Booted): Part[] => [
+  ...plan.sids.map(({ name, node }, object) => part(({ tables: { slot } }) => (slot.at(node).kind === NULL || slot.any({ kind: SID, object }) ? undefined : `${name} is bound, and nobody holds a capability to it`))),
+  ...plan.cbs.map(({ name, node }, object) => part(({ tables: { slot } }) => (slot.at(node).kind === NULL || slot.any({ kind: CB, object }) ? undefined : `bank ${name} has an address space, and nobody holds a capability to it`))),
+];
+
 /** Bytes that the kernel takes for free are not part of anything. */
 const handedOut = (kernel: Kernel, row: number): string | undefined => {
   const { plan, tables: { slot } } = kernel;
@@ -63,7 +78,7 @@ const banks = ({ plan, profile }: Booted): Part[] =>
 
 export const counters = ofParts({
   name: "counters",
-  sentence: "A stream, a bank and an ASID are taken exactly as long as somebody holds them, and an untyped counts as handed out whatever was made of it.",
+  sentence: "A stream, a bank and an ASID are taken exactly as long as somebody holds them, what is bound is taken, and an untyped counts as handed out whatever was made of it.",
   needs: { words: "a stream or a bank is issued", met: ({ kernel: { tables } }) => tables.sid.some((sid) => sid.issued === 1) || tables.cb.some((cb) => cb.issued === 1) },
-  parts: (booted) => [...issued(booted), ...named(booted), ...(booted.plan.untypeds.length === 0 ? [] : ofRows(booted, handedOut)), ...banks(booted)],
+  parts: (booted) => [...issued(booted), ...bound(booted), ...named(booted), ...naming(booted), ...(booted.plan.untypeds.length === 0 ? [] : ofRows(booted, handedOut)), ...banks(booted)],
 });
