@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Diagnostic } from "../base/diagnostic.ts";
 import type { Layout } from "../system/layout.ts";
+import { answeringBuffer, silence } from "./answering.ts";
 import type { Progress } from "./search/breadth.ts";
 import type { CheckOptions } from "./checkOptions.ts";
 import { endedByItself, Refusal } from "./refusal.ts";
@@ -16,6 +17,8 @@ export interface WorkOrder {
   readonly options: BackgroundOptions;
   /** One Int32; 1 asks the exploration to stop. */
   readonly stop: SharedArrayBuffer;
+  /** Where files of the user's own are judged by: see answering.ts. */
+  readonly answering: SharedArrayBuffer | undefined;
 }
 /** `memory` is the resident set in bytes. */
 export type BackgroundProgress = Progress & { readonly memory: number };
@@ -32,13 +35,40 @@ export interface Background {
   readonly stop: () => void;
 }
 
+/** How long a property may take about one state when the run is over, and how often that is looked at. */
+const PATIENCE_MILLISECONDS = 3000;
+const LOOK_MILLISECONDS = 500;
+
+/** Calls `end` where a property of the user's own does not come back although the run should stop; answers how to leave off. */
+const watchOver = (answering: SharedArrayBuffer | undefined, over: () => boolean, files: readonly string[], end: (why: Refusal) => void): (() => void) => {
+  if (answering === undefined) return () => {};
+  const silent = silence(answering);
+  const timer = setInterval(() => {
+    const silentFor = silent(performance.now());
+    if (!over() || silentFor < PATIENCE_MILLISECONDS) return;
+    const place = files.length === 1 ? { place: { file: files[0]! } } : {};
+    end(new Refusal({ id: "property-failed", severity: "error", message: `the run was to stop, and a property of your own has been judging one state for ${Math.floor(silentFor / 1000)} seconds`, ...place, hint: "see whether it has a loop without an end; no verdict is given" }));
+  }, LOOK_MILLISECONDS);
+  return () => clearInterval(timer);
+};
+
 /** Starts exploring a layout. The promise rejects with a Refusal, or on a bug of the model. */
 export const checkInBackground = (layout: Layout, options: BackgroundOptions, onProgress: (progress: BackgroundProgress) => void, onWarning: (diagnostic: Diagnostic) => void = () => {}): Background => {
   const stop = new SharedArrayBuffer(4);
-  const workerData: WorkOrder = { layout, options, stop };
+  const { propertyFiles = [], bounds } = options;
+  const answering = propertyFiles.length === 0 ? undefined : answeringBuffer();
+  const workerData: WorkOrder = { layout, options, stop, answering };
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), { workerData });
+  const flag = new Int32Array(stop);
+  const begun = performance.now();
+  const over = () => Atomics.load(flag, 0) !== 0 || performance.now() - begun > (bounds?.seconds ?? Infinity) * 1000;
+  let leaveOff = () => {};
   const verdict = new Promise<Verdict>((resolve, reject) => {
+    leaveOff = watchOver(answering, over, propertyFiles, (why) => {
+      reject(why);
+      void worker.terminate();
+    });
     worker.on("message", (message: Message) => {
       if (message.kind === "progress") onProgress(message.progress);
       else if (message.kind === "verdict") resolve(message.verdict);
@@ -48,7 +78,7 @@ export const checkInBackground = (layout: Layout, options: BackgroundOptions, on
     });
     worker.on("error", reject);
     // After a verdict this changes nothing.
-    worker.on("exit", (code) => reject(endedByItself(code, options.propertyFiles ?? [])));
-  });
-  return { verdict, stop: () => void Atomics.store(new Int32Array(stop), 0, 1) };
+    worker.on("exit", (code) => reject(endedByItself(code, propertyFiles)));
+  }).finally(leaveOff);
+  return { verdict, stop: () => void Atomics.store(flag, 0, 1) };
 };

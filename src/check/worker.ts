@@ -1,5 +1,6 @@
 /** Entry of the worker thread that explores: see background.ts. */
 import { parentPort, workerData } from "node:worker_threads";
+import { heeded } from "./answering.ts";
 import type { WorkOrder } from "./background.ts";
 import { checkLayout } from "./check.ts";
 import type { CheckOptions } from "./checkOptions.ts";
@@ -10,7 +11,7 @@ import { checkByHash } from "./strategies/checkByHash.ts";
 import { checkDepthFirst } from "./strategies/checkDepthFirst.ts";
 import { loadProperties } from "./properties/userProperty.ts";
 
-const { layout, options, stop } = workerData as WorkOrder;
+const { layout, options, stop, answering } = workerData as WorkOrder;
 const flag = new Int32Array(stop);
 let last = 0;
 try {
@@ -28,7 +29,7 @@ try {
       return Atomics.load(flag, 0) === 0;
     },
   };
-  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles }) : alone(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles))] });
+  const verdict = workers > 1 ? await checkInParallel(layout, { ...heard, propertyFiles, answering }) : alone(layout, { ...heard, properties: [...properties, ...(await loadProperties(propertyFiles, heeded(answering)))] });
   parentPort?.postMessage({ kind: "verdict", verdict });
 } catch (error) {
   if (error instanceof Refusal) parentPort?.postMessage({ kind: "refused", diagnostics: error.diagnostics });

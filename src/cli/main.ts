@@ -9,6 +9,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") process.stderr.write(`error [output] cannot write to stdout: ${error.code ?? error.message}\n`);
   process.exit(error.code === "EPIPE" ? 0 : 2);
 });
+// Node would exit with 1, which says that a property is violated. A file of --property may throw behind everybody's back.
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`internal error: nobody caught this; it is a bug in cofferdam, or in a file that was given with --property\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(4);
+});
 const { main } = await import("./program.ts");
 main();
 

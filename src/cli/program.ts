@@ -1,5 +1,4 @@
 /** The command tree (effect/cli), and how its failures become exit codes. */
-import { runMain } from "@effect/platform-node/NodeRuntime";
 import { layer as nodeServices } from "@effect/platform-node/NodeServices";
 import * as Argument from "effect/cli/Argument";
 import * as CliOutput from "effect/cli/CliOutput";
@@ -19,22 +18,23 @@ const flag = (name: string, description: string) => Flag.Boolean(name).pipe(Flag
 const json = flag("json", "one JSON document on stdout instead of text");
 const spec = Argument.String("spec").pipe(Argument.withDescription("system spec, a YAML file"));
 
+const bug = (error: unknown): void => {
+  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
+  exitWith(INTERNAL);
+};
 /**
- * A handler; a bug in it is told in one sentence with its stack, and exits 4. It is not cut off by an interrupt: `check`
- * hears the signal itself, stops exploring, and gives what it has.
+ * A handler; a bug in it is told in one sentence with its stack, and exits 4. Whoever explores hears a signal itself
+ * (interrupt.ts), and gives what it has; any other command is ended by it.
  */
 const perform = (act: () => Promise<void> | void) =>
-  Effect.uninterruptible(
-    Effect.promise(async () => {
-      try {
-        await act();
-      } catch (error) {
-        const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
-        exitWith(INTERNAL);
-      }
-    }),
-  );
+  Effect.promise(async () => {
+    try {
+      await act();
+    } catch (error) {
+      bug(error);
+    }
+  });
 
 const topology = Command.make("topology", { boards: Argument.String("board").pipe(Argument.withDescription("device tree blob (.dtb)"), Argument.atLeast(1)), json }, ({ boards, json: asJson }) =>
   perform(async () => (await import("./commands/topology.ts")).topology(boards, asJson)),
@@ -248,5 +248,6 @@ export const main = (): void => {
     Effect.catchTag("ShowHelp", (help) => Effect.sync(() => exitWith(help.errors.length > 0 ? BAD_INPUT : 0))),
     Effect.provide(Layer.mergeAll(nodeServices, presenter)),
   );
-  runMain(program as Effect.Effect<void>);
+  // Not runMain, which hears signals for all commands and then waits for them.
+  Effect.runPromise(program as Effect.Effect<void>).catch(bug);
 };

@@ -275,6 +275,17 @@ describe("the command", () => {
     expect(statSync(file).size).toBeGreaterThan(1_000_000);
   });
 
+  it("does not replace the checkpoint of an earlier run, but for the run that goes on with it", () => {
+    const file = path("replaced");
+    expect(run("--checkpoint", file, "--max-states", "1000").status).toBe(3);
+    const before = statSync(file).mtimeMs;
+    const { status, stderr } = run("--checkpoint", file, "--max-states", "1000");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error \[bad-checkpoint\] there is the checkpoint of an earlier run, which would be lost/);
+    expect(statSync(file).mtimeMs).toBe(before);
+    expect(run("--checkpoint", file, "--resume", file, "--max-states", "2000").status).toBe(3);
+  });
+
   it("exits 2 where a checkpoint cannot be used or asked for", () => {
     writeFileSync(path("other"), "something else");
     for (const args of [["--resume", path("other")], ["--checkpoint", path("other")], ["--checkpoint", path("x"), "--strategy", "random"]]) {

@@ -153,11 +153,14 @@ describe("files that are none", () => {
     expect(await refused(text(`export default ${good}`))).toBe("taken");
     expect(await refused(text(`export default [${good}, { ...${good}, name: "better" }]`))).toBe("taken");
     expect(await refused(join(folder, "absent.ts"))).toMatch(/^bad-property: there is no such file/);
-    expect(await refused(folder)).toMatch(/no such file/);
+    expect(await refused(folder)).toMatch(/no regular file/);
     expect(await refused(text(`export const property = ${good}`))).toMatch(/no default export/);
     expect(await refused(text("export default []"))).toMatch(/empty list/);
     expect(await refused(text("export default 7"))).toMatch(/a property is an object, not a number/);
     expect(await refused(text("export default [null]"))).toMatch(/not null/);
+    expect(await refused(text("export default {}"))).toMatch(/it exports nothing/);
+    expect(await refused(text(`export default { ...${good}, need: {} }`))).toMatch(/`need` is no part of a property/);
+    expect(await refused(text(`export default { ...${good}, sentence: "\\u001b[2J" }`))).toMatch(/control characters/);
     expect(await refused(text("throw new Error('at once')"))).toMatch(/can't be loaded: Error: at once/);
     expect(await refused(text("export default {"))).toMatch(/can't be loaded: \w*Error/);
     expect(await refused(text(`export default { ...${good}, name: "../escape" }`))).toMatch(/its `name` is "..\/escape"/);
@@ -183,9 +186,49 @@ describe("files that are none", () => {
     };
     const bound = ({ streams }: SystemState) => streams.some(({ bank }) => bank !== undefined);
     expect(failing((state) => (bound(state) ? (undefined as unknown as { x: string }).x : undefined))).toMatch(/^property-failed: the property `fails` threw TypeError: .*, asked about the state after 2 invocation\(s\); what leads there: 1\. nic-driver: ARMCBAssignVspace\(cptr=.*; 2\. nic-driver: ARMSIDBindCB\(cptr=/);
-    expect(failing(() => true)).toMatch(/gave back something of type boolean where a string or undefined is an answer, asked about the first state/);
-    expect(failing(async () => undefined)).toMatch(/gave back something of type object/);
+    expect(failing(() => true)).toMatch(/gave back something of type boolean where an answer is undefined, or a string that says what is wrong, asked about the first state/);
+    expect(failing(() => Promise.reject(new Error("later")))).toMatch(/gave back a promise \(it must not be async\)/);
+    expect(failing(() => "")).toMatch(/gave back an empty string/);
+    expect(failing(() => {
+      throw Object.create(null);
+    })).toMatch(/threw something that has no text/);
+    expect(failing(({ memory }) => memory(0x1000 as unknown as bigint))).toMatch(/memory\(\) takes an address as a bigint/);
     expect(failing(() => null)).toMatch(/gave back null/);
+  });
+
+  it("a mistake is told with its line and column", async () => {
+    const place = async (body: string) => {
+      try {
+        await loadProperties([text(body)]);
+      } catch (error) {
+        return (error as Refusal).diagnostics[0]!.place;
+      }
+      return undefined;
+    };
+    expect(await place("export default {\n  name: 7 8,\n};")).toMatchObject({ line: 2 });
+    expect(await place("\n  throw new Error('at once');")).toMatchObject({ line: 2, column: 9 });
+    const throwing = await loadProperties([text(`const row = () => { throw new Error("no row"); };\nexport default { ...${good}, violation: row };`)]);
+    expect(() => checkLayout(layout, { scope, properties: throwing })).toThrow(/threw Error: no row \(none-\d+\.mjs:1:27\), asked about the first state/);
+  });
+
+  it("another file is another property, though its function says the same", async () => {
+    const body = (limit: number) => `const limit = ${limit};\nexport default { ...${good}, violation: () => (limit > 1 ? "too many" : undefined) };`;
+    const [first, second, again] = (await Promise.all([body(0), body(2), body(0)].map((source) => loadProperties([text(source)])))).map(([property]) => property);
+    expect(first!.source).not.toBe(second!.source);
+    expect(first!.source).toBe(again!.source);
+  });
+
+  it("a message drives no terminal, and fits a trace", () => {
+    const { violations } = checked({ name: "shouts", sentence: "Quiet.", violation: () => `\u001b[31m${"very ".repeat(200)}loud` });
+    expect(violations[0]!.message).toMatch(/^\\x1b\[31mvery /);
+    expect(violations[0]!.message.length).toBeLessThanOrEqual(400);
+  });
+
+  it("a property that does not come back ends a run of two threads when its time is over", () => {
+    const endless = file("endless.ts", `export default { name: "endless", sentence: "Ends.", violation: () => { for (;;); } };\n`);
+    const { status, stdout, stderr } = run("check", example, "--property", endless, "--max-seconds", "1", "--workers", "2");
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^error \[property-failed\] the run was to stop, and a property of your own has been judging one state for \d+ seconds\n {2}at .*endless\.ts/);
   });
 
   it("the command exits 2 and writes nothing", () => {

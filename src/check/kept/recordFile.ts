@@ -4,7 +4,7 @@
  * that whoever dies while writing leaves the last whole file; it is read only after all of it was summed.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { readAll, writeAll } from "../engine/levels.ts";
 import { Refusal } from "../refusal.ts";
@@ -34,6 +34,16 @@ const beginsAsOurs = (file: string): boolean => {
   } finally {
     closeSync(opened);
   }
+};
+
+/** Why a user may not want a checkpoint here: another run's would be lost, unless it is the one to go on from. */
+export const objectionToReplacing = (file: string, resume: string | undefined): Diagnostic | undefined => {
+  try {
+    if (!statSync(file).isFile() || !beginsAsOurs(file) || (resume !== undefined && realpathSync(file) === realpathSync(resume))) return undefined;
+  } catch {
+    return undefined;
+  }
+  return checkpointFault(file, "there is the checkpoint of an earlier run, which would be lost", `go on with it by --resume ${file}, or remove it, or give --checkpoint another name`);
 };
 
 /** Why nothing should be written here, before hours are spent: no room for it, or something else that is in the way. */

@@ -2,6 +2,7 @@
 import { cofferdam } from "../../kernel/profile.ts";
 import type { Layout } from "../../system/layout.ts";
 import { defaultScope } from "../../system/scale.ts";
+import { heeded } from "../answering.ts";
 import { askedProfile } from "../askedProfile.ts";
 import type { Bounds } from "../search/breadth.ts";
 import { bootAt, reachedBy, told, verdictOf, violationOf } from "../check.ts";
@@ -25,11 +26,12 @@ import { sharedValues, sharedValuesBuffer } from "./sharedValues.ts";
 /** `properties` are ours; those of the user's own are loaded by each thread from their files. */
 export interface ParallelOptions extends CheckOptions {
   readonly propertyFiles?: readonly string[];
+  readonly answering?: SharedArrayBuffer | undefined;
 }
 
 export const checkInParallel = async (layout: Layout, options: ParallelOptions): Promise<Verdict> => {
-  const { scope = defaultScope, profile = cofferdam, caches = "may", workers: members = 1, traces = 1, unreduced = [], propertyFiles = [] } = options;
-  const judged = [...(options.properties ?? properties), ...(await loadProperties(propertyFiles))];
+  const { scope = defaultScope, profile = cofferdam, caches = "may", workers: members = 1, traces = 1, unreduced = [], propertyFiles = [], answering } = options;
+  const judged = [...(options.properties ?? properties), ...(await loadProperties(propertyFiles, heeded(answering)))];
   const asked = askedProfile(profile);
   const machineIds = sharedMachineIdsBuffer();
   const booted = bootAt(layout, asked.profile, { scope, unreduced });
@@ -53,6 +55,7 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
       unreduced,
       properties: judged.map(({ name }) => name),
       propertyFiles,
+      answering,
       words: model.collapsed.words,
       machineIds,
       values,

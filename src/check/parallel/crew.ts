@@ -11,7 +11,7 @@ import { handedOut, ranksOf, Whole } from "./holdings.ts";
 import { control as places, type Enlistment, FAILED, type Order, PAUSED, type Report, STOPPED } from "./protocol.ts";
 import { ringsFor } from "./ring.ts";
 
-export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "propertyFiles" | "words" | "machineIds" | "values" | "symmetry"> {
+export interface CrewOptions extends Pick<Enlistment, "layout" | "scope" | "profile" | "caches" | "unreduced" | "properties" | "propertyFiles" | "answering" | "words" | "machineIds" | "values" | "symmetry"> {
   readonly members: number;
   /** How many states are on their way from one thread to another at most; a power of two. */
   readonly between?: number;
@@ -108,11 +108,11 @@ class Crew {
 
   /** Those that began are known, and dismissed, also where one can't begin. */
   private hire(): void {
-    const { members, words, layout, scope, profile, caches, unreduced, properties, propertyFiles, machineIds, values, bounds, from, symmetry } = this.options;
+    const { members, words, layout, scope, profile, caches, unreduced, properties, propertyFiles, answering, machineIds, values, bounds, from, symmetry } = this.options;
     const rings = ringsFor(members, words, this.options.between);
     Atomics.store(this.control, places.states, from?.store.count ?? 1);
     const inherited = from === undefined ? undefined : handedOut(from, words, members);
-    const enlisted = { layout, scope, profile, caches, unreduced, properties, propertyFiles, members, words, machineIds, values, rings, control: this.control.buffer, most: bounds.states, symmetry };
+    const enlisted = { layout, scope, profile, caches, unreduced, properties, propertyFiles, answering, members, words, machineIds, values, rings, control: this.control.buffer, most: bounds.states, symmetry };
     for (let member = 0; member < members; member++)
       this.members.push(new Member({ ...enlisted, member, inherited: inherited?.[member] }, () => void Atomics.store(this.control, places.stop, FAILED)));
   }

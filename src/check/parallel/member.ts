@@ -1,6 +1,7 @@
 /** Entry of a thread of a parallel exploration: see protocol.ts. It has a model and a share of the states of its own. */
 import { parentPort, workerData } from "node:worker_threads";
 import { impossible } from "../../base/diagnostic.ts";
+import { heeded } from "../answering.ts";
 import { askedProfile } from "../askedProfile.ts";
 import { bootAt } from "../check.ts";
 import { partSizes } from "../search/collapse.ts";
@@ -28,9 +29,9 @@ const fail = (error: unknown): void => {
 };
 
 const serve = async (): Promise<void> => {
-  const { layout, scope, profile, caches, unreduced, properties: names, propertyFiles, machineIds, values, symmetry } = enlisted;
+  const { layout, scope, profile, caches, unreduced, properties: names, propertyFiles, answering, member, machineIds, values, symmetry } = enlisted;
   const asked = askedProfile(profile);
-  const judged = [...properties.filter(({ name }) => names.includes(name)), ...(await loadProperties(propertyFiles))];
+  const judged = [...properties.filter(({ name }) => names.includes(name)), ...(await loadProperties(propertyFiles, heeded(answering, member + 1)))];
   if (judged.map(({ name }) => name).join() !== names.join()) impossible("a thread has other properties than it was told");
   const booted = bootAt(layout, asked.profile, { scope, unreduced });
   const group = symmetry === undefined ? undefined : smallerBy(symmetryOf(booted, actingIn(booted.plan)), symmetry.smaller);

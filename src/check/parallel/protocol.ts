@@ -26,6 +26,8 @@ export interface Enlistment {
   /** Names of all properties, in order; those that are not ours come from the files. */
   readonly properties: readonly string[];
   readonly propertyFiles: readonly string[];
+  /** Where it is told that code of those files is running: see answering.ts. */
+  readonly answering?: SharedArrayBuffer | undefined;
   readonly member: number;
   readonly members: number;
   /** Of a collapsed state. */

@@ -162,7 +162,10 @@ const memoryAt = ({ booted: { layout }, kernel, standing }: View, address: bigin
 class Readable implements SystemState {
   private readonly view: View;
   private readonly made = new Map<string, unknown>();
-  readonly memory = (address: bigint): StateMemory => memoryAt(this.view, address);
+  readonly memory = (address: bigint): StateMemory => {
+    if (typeof address !== "bigint") throw new TypeError("memory() takes an address as a bigint, such as 0x40000000n");
+    return memoryAt(this.view, address);
+  };
 
   constructor(view: View) {
     this.view = view;

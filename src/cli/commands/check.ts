@@ -1,7 +1,9 @@
 /** `cofferdam check SPEC`: explores everything that untrusted components can do, and gives a verdict. */
+import { existsSync } from "node:fs";
 import type { Diagnostic } from "../../base/diagnostic.ts";
 import { type BackgroundOptions, type BackgroundProgress, checkInBackground } from "../../check/background.ts";
 import { mutants } from "../../check/mutants.ts";
+import { objectionToReplacing } from "../../check/kept/recordFile.ts";
 import { properties } from "../../check/properties/properties.ts";
 import { Refusal } from "../../check/refusal.ts";
 import type { Trace } from "../../check/traces/trace.ts";
@@ -14,6 +16,7 @@ import { defaultScope, type Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { bytesOf } from "../memory.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE, INTERRUPTED, OK, VIOLATED } from "../exit.ts";
+import { onInterrupt } from "../interrupt.ts";
 import { progressLine } from "../progress.ts";
 import { openSystem } from "../system.ts";
 import { verdictText } from "../verdictText.ts";
@@ -93,12 +96,11 @@ export const explore = async (layout: Layout, scope: Scope, flags: Explored): Pr
     else line.show(progress);
   };
   const background = checkInBackground(layout, backgroundOptions(scope, flags), show, (warning) => showDiagnostics([warning]));
-  const interrupt = () => background.stop();
-  process.on("SIGINT", interrupt);
+  const release = onInterrupt(background.stop);
   try {
     return await background.verdict;
   } finally {
-    process.off("SIGINT", interrupt);
+    release();
     line.end();
   }
 };
@@ -166,7 +168,11 @@ export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
 
 /** What a user can do with a run that stopped early. */
 const keptText = ({ checkpoint }: CheckFlags, { end }: Verdict): string =>
-  checkpoint === undefined || ["exhausted", "exhausted-by-hash", "violated"].includes(end) ? "" : `The run is kept in ${checkpoint}: the same command with --resume ${checkpoint} goes on with it.\n`;
+  checkpoint === undefined || ["exhausted", "exhausted-by-hash", "violated"].includes(end)
+    ? ""
+    : existsSync(checkpoint)
+      ? `The run is kept in ${checkpoint}: the same command with --resume ${checkpoint} goes on with it.\n`
+      : `The run is not kept: ${checkpoint} could not be written.\n`;
 
 const run = async (spec: string, scope: Scope, flags: CheckFlags): Promise<void> => {
   const order = sampleOrder(flags);
@@ -174,6 +180,8 @@ const run = async (spec: string, scope: Scope, flags: CheckFlags): Promise<void>
   if (order !== undefined && flags.traces !== 1) return refuse(usage("random walks stop at the first that fails", "leave --traces out, or give another --seed"));
   const system = openSystem(spec);
   if (system === undefined) return;
+  const lost = flags.checkpoint === undefined ? undefined : objectionToReplacing(flags.checkpoint, flags.resume);
+  if (lost !== undefined) return refuse(lost);
   // Here for what is wrong with a file; the thread that explores loads them again.
   await loadProperties(flags.property);
   const verdict = await (order === undefined ? explore(system.plan.layout, scope, flags) : sample(system.plan.layout, scope, order, flags));

@@ -9,6 +9,7 @@ import { checkRandomly, DEFAULT_RUNS, type RandomProgress } from "../../testing/
 import { DEFAULT_LENGTH } from "../../testing/commands.ts";
 import { readReplayText, type WalkReplay } from "../../testing/replayText.ts";
 import { ForeignWalk } from "../../testing/sample.ts";
+import { onInterrupt } from "../interrupt.ts";
 import { progressLine } from "../progress.ts";
 
 export interface RandomFlags {
@@ -66,8 +67,7 @@ export const sample = async (layout: Layout, scope: Scope, order: SampleOrder, {
   const profile = mutant === undefined ? base : mutantOf(base, mutant as Safeguard);
   const line = progressLine(process.stderr, progressText);
   let interrupted = false;
-  const interrupt = () => void (interrupted = true);
-  process.on("SIGINT", interrupt);
+  const release = onInterrupt(() => void (interrupted = true));
   try {
     return await checkRandomly(layout, { scope, profile, caches, seconds, ...order }, async (progress) => {
       if (events) process.stdout.write(`${JSON.stringify({ t: progress.seconds, kind: "progress", ...progress })}\n`);
@@ -79,7 +79,7 @@ export const sample = async (layout: Layout, scope: Scope, order: SampleOrder, {
     if (error instanceof ForeignWalk) return foreign;
     throw error;
   } finally {
-    process.off("SIGINT", interrupt);
+    release();
     line.end();
   }
 };

@@ -14,6 +14,7 @@ import type { Scope } from "../../system/scale.ts";
 import { showDiagnostics } from "../diagnostics.ts";
 import { BAD_INPUT, exitWith, INCONCLUSIVE, INTERRUPTED, OK, VIOLATED } from "../exit.ts";
 import { bytesOf } from "../memory.ts";
+import { onInterrupt } from "../interrupt.ts";
 import { progressLine } from "../progress.ts";
 import { openSystem } from "../system.ts";
 import { stepText } from "../verdictText.ts";
@@ -82,8 +83,7 @@ export const witnessCode = ({ goals, end }: Witnesses): number => {
 const search = async (layout: Layout, goals: readonly (Goal | "unreached")[], options: WitnessOptions): Promise<Witnesses> => {
   const line = progressLine(process.stderr, ({ states, depth, seconds, open }: { readonly states: number; readonly depth: number; readonly seconds: number; readonly open: number }) => `${count(states)} states, depth ${depth}, ${open} goal(s) open, ${seconds.toFixed(0)} s`);
   let interrupted = false;
-  const interrupt = () => void (interrupted = true);
-  process.on("SIGINT", interrupt);
+  const release = onInterrupt(() => void (interrupted = true));
   try {
     return await findWitnesses(layout, goals, {
       ...options,
@@ -94,7 +94,7 @@ const search = async (layout: Layout, goals: readonly (Goal | "unreached")[], op
       },
     });
   } finally {
-    process.off("SIGINT", interrupt);
+    release();
     line.end();
   }
 };

@@ -46,7 +46,7 @@ describe("several threads", () => {
 
   it("tell the same state of one that does not judge", async () => {
     const refused = await alike({ propertyFiles: [property("throws", poor)] }, 3);
-    expect(refused).toMatchObject([{ id: "property-failed", message: expect.stringMatching(/^the property `throws` threw Error: no idea, asked about the state after \d+ invocation/) as string, hint: expect.stringMatching(/^what leads there: 1\. nic-driver: /) as string }]);
+    expect(refused).toMatchObject([{ id: "property-failed", message: expect.stringMatching(/^the property `throws` threw Error: no idea \(throws\.mjs:\d+:\d+\), asked about the state after \d+ invocation/) as string, hint: expect.stringMatching(/^what leads there: 1\. nic-driver: /) as string }]);
     expect(await alike({ propertyFiles: [property("asks-first", "() => true")] })).toMatchObject([{ message: expect.stringMatching(/asked about the first state/) as string }]);
   });
 
