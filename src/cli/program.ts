@@ -8,6 +8,7 @@ import * as Console from "effect/Console";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { defaultBounds } from "../check/checkOptions.ts";
 import { exportFormats } from "../check/export/formats.ts";
 import { profileNames, safeguards } from "../kernel/profile.ts";
 import { reductionNames } from "../kernel/reductions.ts";
@@ -50,6 +51,7 @@ const generate = Command.make(
   ({ spec: file, out, json: asJson }) => perform(async () => (await import("./commands/generate.ts")).generate(file, out, asJson)),
 ).pipe(Command.withDescription("Write capDL, C headers, bindings, layout and report"));
 
+const { states: MAX_STATES, depth: MAX_DEPTH, seconds: MAX_SECONDS } = defaultBounds;
 const checkFlags = {
   spec: spec.pipe(Argument.optional),
   list: flag("list", "list the properties and the broken kernels that each catches"),
@@ -57,9 +59,9 @@ const checkFlags = {
   profile: Flag.Literals("profile", profileNames).pipe(Flag.withDescription("which kernel is checked"), Flag.withDefault("cofferdam")),
   mutant: Flag.Literals("mutant", Object.keys(safeguards)).pipe(Flag.withDescription("check a kernel with this safeguard removed"), Flag.optional),
   caches: Flag.Literals("caches", ["may", "none"]).pipe(Flag.withDescription("what the SMMU may keep: whatever it could have fetched, or nothing"), Flag.withDefault("may")),
-  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(2_000_000)),
-  maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription("stop after this many invocations"), Flag.withDefault(1000)),
-  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(600)),
+  maxStates: Flag.Int("max-states").pipe(Flag.withDescription(`stop after this many states (${MAX_STATES})`), Flag.withDefault(MAX_STATES)),
+  maxDepth: Flag.Int("max-depth").pipe(Flag.withDescription(`stop after this many invocations (${MAX_DEPTH})`), Flag.withDefault(MAX_DEPTH)),
+  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription(`stop after this many seconds (${MAX_SECONDS})`), Flag.withDefault(MAX_SECONDS)),
   maxMemory: Flag.Int("max-memory").pipe(Flag.withDescription("stop at this many MiB; three quarters of the machine's when left out"), Flag.optional),
   traces: Flag.Int("traces").pipe(Flag.withDescription("this many different traces to each property that fails"), Flag.withDefault(1)),
   strategy: Flag.Literals("strategy", ["exhaustive", "depth", "random"]).pipe(Flag.withDescription("every state, shortest traces first; the same depth first; or random walks"), Flag.withDefault("exhaustive")),
@@ -69,10 +71,10 @@ const checkFlags = {
   seed: Flag.Int("seed").pipe(Flag.withDescription("random: the same seed gives the same walks (1)"), Flag.optional),
   whole: flag("whole", "random: walk the whole layout instead of the scaled one"),
   replay: Flag.String("replay").pipe(Flag.withDescription("random: one walk again, by the string that a failure prints"), Flag.optional),
-  unreduced: Flag.Literals("unreduced", reductionNames).pipe(Flag.withDescription("leave out a reduction: slots, watermarks or slices; may be given several times"), Flag.atLeast(0)),
+  unreduced: Flag.Literals("unreduced", reductionNames).pipe(Flag.withDescription("leave out a reduction; may be given several times"), Flag.atLeast(0)),
   workers: Flag.Int("workers").pipe(Flag.withDescription("threads that explore; the verdict is the same for any number"), Flag.withDefault(1)),
   checkpoint: Flag.String("checkpoint").pipe(Flag.withDescription("file to keep the run in, at intervals and when it stops early"), Flag.optional),
-  checkpointSeconds: Flag.Int("checkpoint-seconds").pipe(Flag.withDescription("how long between checkpoints"), Flag.withDefault(60)),
+  checkpointSeconds: Flag.Int("checkpoint-seconds").pipe(Flag.withDescription("how many seconds between checkpoints (60)"), Flag.optional),
   resume: Flag.String("resume").pipe(Flag.withDescription("go on with a run that --checkpoint kept"), Flag.optional),
   property: Flag.String("property").pipe(Flag.withDescription("file with properties of your own; may be given several times"), Flag.atLeast(0)),
   mutants: flag("mutants", "check every broken kernel of --list on the shipped systems, and say which property catches it"),
@@ -83,9 +85,18 @@ const checkFlags = {
   events: flag("events", "progress and verdict as JSON lines on stdout"),
   verbose: flag("verbose", "list every refusal that was never reached"),
 };
+/** Values that say nothing; a flag with any other was given. */
+const standard: Readonly<Record<string, unknown>> = { scope: "", profile: "cofferdam", caches: "may", maxStates: MAX_STATES, maxDepth: MAX_DEPTH, maxSeconds: MAX_SECONDS, traces: 1, strategy: "exhaustive", visited: "states", workers: 1 };
+const givenOf = (flags: Readonly<Record<string, unknown>>): Set<string> => {
+  const isGiven = (name: string, value: unknown) => (Option.isOption(value) ? Option.isSome(value) : Array.isArray(value) ? value.length > 0 : value !== (standard[name] ?? false));
+  const given = Object.keys(flags).filter((name) => name !== "spec" && isGiven(name, flags[name]));
+  return new Set([...given.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)), ...(flags["strategy"] === "random" ? ["strategy=random"] : [])]);
+};
 const check = Command.make("check", checkFlags, (flags) =>
   perform(async () => {
     const commands = await import("./commands/check.ts");
+    const odd = (await import("./commands/unheeded.ts")).unheeded(givenOf(flags));
+    if (odd !== undefined) return commands.refuse(odd);
     if (flags.list) return commands.list(flags.json);
     if (flags.mutants) return (await import("./commands/mutants.ts")).checkMutants({ spec: Option.getOrUndefined(flags.spec), system: Option.getOrUndefined(flags.system), json: flags.json });
     if (Option.isNone(flags.spec)) {
@@ -100,6 +111,7 @@ const check = Command.make("check", checkFlags, (flags) =>
       seed: Option.getOrUndefined(flags.seed),
       replay: Option.getOrUndefined(flags.replay),
       checkpoint: Option.getOrUndefined(flags.checkpoint),
+      checkpointSeconds: Option.getOrElse(flags.checkpointSeconds, () => 60),
       resume: Option.getOrUndefined(flags.resume),
       out: Option.getOrUndefined(flags.out),
       states: flags.maxStates,
@@ -119,9 +131,9 @@ const witnessFlags = {
   profile: checkFlags.profile,
   mutant: checkFlags.mutant,
   caches: checkFlags.caches,
-  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states"), Flag.withDefault(200_000)),
+  maxStates: Flag.Int("max-states").pipe(Flag.withDescription("stop after this many states (200000)"), Flag.withDefault(200_000)),
   maxDepth: checkFlags.maxDepth,
-  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this long"), Flag.withDefault(120)),
+  maxSeconds: Flag.Int("max-seconds").pipe(Flag.withDescription("stop after this many seconds (120)"), Flag.withDefault(120)),
   maxMemory: checkFlags.maxMemory,
   property: checkFlags.property,
   out: Flag.String("out").pipe(Flag.withAlias("o"), Flag.withDescription("folder for witnesses.json and the traces"), Flag.optional),

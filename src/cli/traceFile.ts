@@ -65,6 +65,8 @@ export const readTrace = (text: string, file: string): Checked<Trace> => {
   } catch {
     return { value: undefined, diagnostics: [fault(file, "the file is not JSON")] };
   }
+  const format: unknown = (json as { format?: unknown } | null)?.format;
+  if (format !== TRACE_FORMAT) return { value: undefined, diagnostics: [fault(file, typeof format === "string" ? `the file is no trace but a \`${printable(format).slice(0, 60)}\`` : "the file is no trace: it has no `format`")] };
   const decoded = Schema.decodeUnknownResult(traceSchema)(json, { onExcessProperty: "error" });
   if (Result.isFailure(decoded)) return { value: undefined, diagnostics: [fault(file, printable(String(decoded.failure).split("\n").slice(0, 3).join(" ")))] };
   return { value: decoded.success, diagnostics: [] };

@@ -1,4 +1,5 @@
 /** A verdict in words, for someone who sees one for the first time. */
+import { propertyNames } from "../check/properties/properties.ts";
 import type { TraceStep } from "../check/traces/trace.ts";
 import { summaryOf } from "../check/traces/summary.ts";
 import { searchText } from "./searchText.ts";
@@ -7,9 +8,12 @@ import { scopeInWords, type Verdict, type VerdictSlice, type VerdictViolation } 
 const count = (number: number): string => number.toLocaleString("en-US");
 const wrap = (items: readonly string[]): string => (items.length === 0 ? "none" : items.join(", "));
 
-const headline = ({ result, end, system, adversaries, sampled }: Verdict): string => {
+const isOurs = (property: string): boolean => ["intended-dma", ...propertyNames].includes(property);
+
+const headline = ({ result, end, system, adversaries, sampled, violations }: Verdict): string => {
   const who = adversaries.length === 0 ? "no untrusted component" : `whatever ${wrap(adversaries)} may do`;
   if (result === "holds") return `HOLDS  ${system}: every property holds in every reachable state, ${who}, at the scope below.`;
+  if (result === "violated" && !violations.some(({ property }) => isOurs(property))) return `VIOLATED  ${system}: a property of your own does not hold.`;
   if (result === "violated") return `VIOLATED  ${system}: isolation can be broken.`;
   if (sampled !== undefined) return `INCONCLUSIVE  ${system}: ${count(sampled.walks)} random walk(s) met no violation${end === "sampled" ? "" : ` (${end})`}. A sample is no proof: none is excluded.`;
   if (end === "exhausted-by-hash") return `INCONCLUSIVE  ${system}: nothing was left to explore, but states were known by hash alone, so some may have been omitted. No violation was met, and none is excluded.`;

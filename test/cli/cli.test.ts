@@ -147,17 +147,47 @@ describe("check", () => {
     expect(JSON.parse(stdout)).toMatchObject({ format: "cofferdam-verdict", result: "holds", end: "exhausted", scope: { slots: 0 } });
   });
 
-  it("an interrupt keeps the partial verdict and exits 130", async () => {
-    const out = join(folder, "interrupted");
+  it.each(["SIGINT", "SIGTERM"] as const)("%s keeps the partial verdict and exits 130", async (signal) => {
+    const out = join(folder, signal);
     const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), "check", "specs/systems/two-vms/system.yaml", "--out", out, "--events"], { cwd: root });
     let told = "";
     child.stdout.on("data", (data: Buffer) => {
-      if (told === "") child.kill("SIGINT");
+      if (told === "") child.kill(signal);
       told += data.toString();
     });
     const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
     expect(code).toBe(130);
     expect(JSON.parse(readFileSync(join(out, "verdict.json"), "utf8"))).toMatchObject({ result: "inconclusive", end: "interrupted" });
+  });
+
+  it("a signal ends a command that explores nothing", async () => {
+    const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), "prove", "--larger", "1000000"], { cwd: root, stdio: "ignore" });
+    const gone = new Promise((resolve) => child.on("exit", (_, signal) => resolve(signal)));
+    setTimeout(() => child.kill("SIGINT"), 1000);
+    expect(await gone).toBe("SIGINT");
+  });
+
+  it("flags that are not heeded are refused", () => {
+    for (const [args, told] of [
+      [["--mutants", "--profile", "smmuv3-talk"], "--mutants does not heed --profile"],
+      [["--list", "--scope", "slots=0"], "--list does not heed --scope"],
+      [[example, "--system", "one-driver"], "check without --mutants does not heed --system"],
+      [[example, "--strategy", "random", "--workers", "2", "--max-states", "5"], "--strategy random does not heed --max-states, --workers"],
+      [[example, "--checkpoint-seconds", "5"], "--checkpoint-seconds says how often a run is kept, and not where"],
+      [[example, "--json", "--events"], "--json and --events are two forms of one answer"],
+    ] as const) {
+      const { status, stdout, stderr } = run("check", ...args);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toContain(`error [usage] ${told}\n`);
+    }
+  });
+
+  it("a verdict that can't be written is told, and exits 2", () => {
+    const { status, stdout, stderr } = run("check", example, "--max-states", "200", "--out", join(example, "below-a-file"));
+    expect(status).toBe(2);
+    expect(stdout).toMatch(/^INCONCLUSIVE/);
+    expect(stderr).toMatch(/^error \[file-not-writable\]/);
+    expect(stderr).toContain("It stopped at --max-states 200: give more of them, or a smaller --scope.");
   });
 
   it("a mutant is named in the verdict", () => {

@@ -132,6 +132,7 @@ const differences = (theirs: Subject, ours: Subject): string[] => {
     ...told("the kernel", kernel),
     ...told("the scope", scope),
     ...told("--caches", ({ model }) => model.caches),
+    ...told("--unreduced", ({ model }) => model.unreduced?.join(",") ?? "nothing"),
     ...told("--traces", ({ traces }) => String(traces)),
     ...hidden("other properties", ({ properties }) => properties),
   ];

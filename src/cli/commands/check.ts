@@ -144,7 +144,7 @@ const reproduce = (spec: string, { scope, profile, mutant, unreduced, caches, tr
   return `Reproduce: npx cofferdam check ${spec}${options.join("")}\n`;
 };
 
-const refuse = (...diagnostics: readonly Diagnostic[]): void => {
+export const refuse = (...diagnostics: readonly Diagnostic[]): void => {
   showDiagnostics(diagnostics);
   exitWith(BAD_INPUT);
 };
@@ -164,6 +164,17 @@ export const objectionTo = (flags: CheckFlags): Diagnostic | undefined => {
   if (kept && strategy === "random") return usage("only a run that explores every state can be kept and gone on with", "leave --checkpoint and --resume out, or --strategy");
   if (property.length > 0 && strategy === "random") return usage("properties of your own are judged where every state is explored", "leave --property out, or --strategy");
   return undefined;
+};
+
+/** What stopped a run short of its end, and what to do about it. */
+const boundText = ({ states, depth, seconds }: CheckFlags, { end, sampled }: Verdict): string => {
+  const met: Record<string, string> = {
+    states: `--max-states ${states}: give more of them`,
+    depth: `--max-depth ${depth}: give more`,
+    seconds: `--max-seconds ${seconds}: give more`,
+    memory: "--max-memory, or what this machine has: give more if there is",
+  };
+  return met[end] === undefined || sampled !== undefined ? "" : `It stopped at ${met[end]}, or a smaller --scope.\n`;
 };
 
 /** What a user can do with a run that stopped early. */
@@ -186,11 +197,12 @@ const run = async (spec: string, scope: Scope, flags: CheckFlags): Promise<void>
   await loadProperties(flags.property);
   const verdict = await (order === undefined ? explore(system.plan.layout, scope, flags) : sample(system.plan.layout, scope, order, flags));
   if ("id" in verdict) return refuse(verdict);
-  if (flags.out !== undefined && !write(flags.out, verdictFiles(verdict), staleTraces(verdict))) return;
+  // Where it can't be written, it is told at least.
+  const written = flags.out === undefined || write(flags.out, verdictFiles(verdict), staleTraces(verdict));
   if (flags.events) process.stdout.write(`${JSON.stringify({ kind: "verdict", verdict })}\n`);
   else process.stdout.write(flags.json ? `${JSON.stringify(verdict)}\n` : `${verdictText(verdict, flags.verbose)}${reproduce(spec, flags, verdict)}`);
-  process.stderr.write(keptText(flags, verdict));
-  exitWith(verdictCode(verdict));
+  process.stderr.write(boundText(flags, verdict) + keptText(flags, verdict));
+  if (written) exitWith(verdictCode(verdict));
 };
 
 export const check = async (spec: string, flags: CheckFlags): Promise<void> => {

@@ -105,6 +105,10 @@ const code = (failed: boolean, open: boolean): number => {
 const jsonText = (value: unknown): string => `${JSON.stringify(value, (_, member: unknown) => (typeof member === "bigint" ? hex(member) : member), 2)}\n`;
 
 export const prove = async (flags: ProveFlags): Promise<void> => {
+  if (flags.larger < 0) {
+    showDiagnostics([{ id: "usage", severity: "error", message: `${flags.larger} settings cannot be tried`, hint: "give --larger at least 1, or leave it out" }]);
+    return exitWith(BAD_INPUT);
+  }
   const profile = flags.mutant === undefined ? cofferdam : mutantOf(cofferdam, flags.mutant as Safeguard);
   const exports = flags.smt !== undefined || flags.z3;
   const { induction: result, files, leftOut } = exports ? exportedObligations(profile) : { induction: induction({ profile }), files: [], leftOut: [] };
