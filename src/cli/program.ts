@@ -30,7 +30,7 @@ const perform = (act: () => Promise<void> | void) =>
         await act();
       } catch (error) {
         const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
+        process.stderr.write(`internal error: this is a bug in cofferdam, or in what was changed in its source, not in your input\n${told}\n`);
         exitWith(INTERNAL);
       }
     }),
