@@ -10,7 +10,7 @@ import { CNODE } from "../kernel/capability.ts";
 import { canonicalise } from "../kernel/canonical.ts";
 import { forEachInstance } from "../kernel/instances.ts";
 import type { Invocation, Request } from "../kernel/invocation.ts";
-import { invocations, refusedBy } from "../kernel/invocations.ts";
+import { carryOut, invocations, refusedBy } from "../kernel/invocations.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Plan } from "../kernel/plan.ts";
 import type { KernelShape } from "../kernel/state.ts";
@@ -31,6 +31,7 @@ import { createOutcomes } from "./outcomes/outcomes.ts";
 import { createPartJudge } from "./outcomes/parts.ts";
 import { createMachineIds, FIRST, type MachineIds } from "./machineIds.ts";
 import { mixed, sumOf } from "./search/stateStore.ts";
+import { watchPromises } from "./properties/promises.ts";
 import type { Property, View } from "./properties/property.ts";
 import { viewer } from "./properties/viewer.ts";
 
@@ -98,7 +99,14 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
   const machine = machineOf(profile, plan, cacheMode);
   const machineIds = numbering.machines(machine);
   let emitted: Step[] = [];
-  const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps) };
+  const begin = (): (() => void) => {
+    const before = view.window.slice();
+    return () => {
+      view.window.set(before);
+      emitted = [];
+    };
+  };
+  const kernel: Kernel = { plan, profile, driver, tables: view.tables, emit: (steps) => void emitted.push(...steps), watch: watchPromises(() => kernel, { given: () => emitted, begin }) };
   const coverage = new Coverage(invocations.filter((definition) => definition.unexplored === undefined && (definition.inProfile?.(profile) ?? true)), properties);
   const subjects = actingIn(plan);
   const row = view.tables.machine.at(0);
@@ -122,7 +130,7 @@ export const createModel = (booted: Booted, properties: readonly Property[], cac
     return answer;
   };
   const run: Model["run"] = (definition, request, before) => {
-    apply(() => definition.effect(kernel, request), before);
+    apply(() => carryOut(kernel, definition, request), before);
     return emitted;
   };
   const viewOf = viewer(booted, kernel, machine);

@@ -18,6 +18,7 @@ export interface Mutant {
 }
 
 export const mutants: readonly Mutant[] = [
+  { without: "gbpa-aborts", caughtBy: ["fail-closed"], length: 0, system: "one-driver" },
   { without: "unbind-clears-ste", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
   { without: "revoke-finalises-kernel-copies", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
   { without: "unassign-aborts-streams", caughtBy: ["fail-closed", "refinement"], length: 3, system: "one-driver" },
@@ -27,11 +28,12 @@ export const mutants: readonly Mutant[] = [
   { without: "map-breaks-before-make", caughtBy: ["no-stale"], length: 3, system: "one-driver" },
   { without: "every-stream-aborts", caughtBy: ["fail-closed", "refinement"], length: 4, system: "two-cards" },
   { without: "vmid-cleared-between-vspaces", caughtBy: ["dma-integrity", "no-dangling", "no-stale"], length: 5, system: "one-driver" },
-  { without: "retype-clears-memory", caughtBy: ["refinement"], length: 9, system: "one-driver" },
+  { without: "retype-clears-memory", caughtBy: ["kept-promises"], length: 1, system: "one-driver" },
   { without: "map-checks-rights", caughtBy: ["dma-confinement", "dma-integrity"], length: 3, system: "shared-config" },
   { without: "ste-words-before-config", caughtBy: ["dma-integrity", "no-stale"], length: 4, system: "two-spaces", scope: { slots: 0 } },
   { without: "table-invalidates-everything-below", caughtBy: ["no-stale"], length: 3, system: "shared-config", scope: { pages: 2 } },
   { without: "copy-masks-rights", caughtBy: ["authority-confinement"], length: 1, system: "shared-config" },
+  { without: "revoke-takes-all", caughtBy: ["kept-promises"], length: 2, system: "one-driver" },
   { without: "retype-respects-children", caughtBy: ["authority-confinement"], length: 2, system: "one-driver", scope: { slots: 2 } },
   { without: "issue-refuses-twice", caughtBy: ["authority-confinement"], length: 1, system: "self-service" },
   { without: "copy-remembers-parent", caughtBy: ["derivation-tree"], length: 1, system: "one-driver" },

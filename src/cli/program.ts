@@ -21,7 +21,7 @@ const spec = Argument.String("spec").pipe(Argument.withDescription("system spec,
 
 const bug = (error: unknown): void => {
   const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`internal error: this is a bug in cofferdam, not in your input\n${told}\n`);
+  process.stderr.write(`internal error: this is a bug in cofferdam, or in what was changed in its source, not in your input\n${told}\n`);
   exitWith(INTERNAL);
 };
 /**

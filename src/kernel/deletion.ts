@@ -163,6 +163,7 @@ export const revoke = (kernel: Kernel, row: number): void => {
       if (kernel.tables.slot.at(index).kind === NULL || !isDescendant(kernel, index, row)) continue;
       if (kernel.plan.slots[index]!.in !== "cnode" && !keeps(kernel, "revoke-finalises-kernel-copies")) emptySlot(kernel, index);
       else deleteSlot(kernel, index);
+      if (!keeps(kernel, "revoke-takes-all")) return;
       preemptionPoint(kernel);
     }
 };

@@ -154,6 +154,7 @@ const indexLimit = (plan: Plan): number =>
 export const createDriver = (plan: Plan, profile: Profile): Driver => {
   const remember = rememberBelow(indexLimit(plan));
   const keeps = (safeguard: Safeguard) => profile.without !== safeguard;
+  const aborts = profile.bootAborts && keeps("gbpa-aborts");
   /** StreamIDs of a SID that have an entry; the SMMU refuses those beyond the stream table. */
   const idsOf = (sid: number): readonly number[] => streamIds(plan.sids[sid]!).filter((id) => id < 2 ** plan.smmus[plan.sids[sid]!.smmu]!.log2Size);
   const forStream = (sid: number, make: (smmu: number, id: number) => readonly Step[]): Step[] => idsOf(sid).flatMap((id) => make(plan.sids[sid]!.smmu, id));
@@ -205,12 +206,12 @@ export const createDriver = (plan: Plan, profile: Profile): Driver => {
     ...betweenVspaces(cb),
   ];
   const disable = remember((smmu) => disableSteps(smmu));
-  const initialise = remember((smmu) => [...disableSteps(smmu), ...resetSteps(plan, smmu, profile.bootAborts), ...enableSteps(smmu)]);
+  const initialise = remember((smmu) => [...disableSteps(smmu), ...resetSteps(plan, smmu, aborts), ...enableSteps(smmu)]);
   const skipCommand = remember((smmu) => skipCommandSteps(smmu));
   const clearErrors = remember((smmu) => clearErrorSteps(smmu));
   return {
     ...tableStores(plan, stage2Leaf(profile)),
-    reset: () => plan.smmus.flatMap((_, smmu) => resetSteps(plan, smmu, profile.bootAborts)),
+    reset: () => plan.smmus.flatMap((_, smmu) => resetSteps(plan, smmu, aborts)),
     enable: () => plan.smmus.flatMap((_, smmu) => enableSteps(smmu)),
     bindStream: (sid, cb, vspace, cdTable = NONE) => routeStream(sid, cb, vspace, cdTable),
     unbindStream: (sid) => (keeps("unbind-clears-ste") ? abortStream(sid) : []),

@@ -9,7 +9,7 @@ import { PageGetAddress, PageMap, PageUnmap } from "./frame.ts";
 import { CancelBadgedSends } from "./endpoint.ts";
 import { interrupts } from "./interrupt.ts";
 import type { Invocation, Refusal, Request } from "./invocation.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, KernelHalt, Preempted } from "./kernel.ts";
 import { PageTableMap, PageTableUnmap } from "./pageTable.ts";
 import { BindCB, ClearFault, GetFault, GetSID, UnbindCB } from "./sid.ts";
 import { SaveCaller } from "./reply.ts";
@@ -68,6 +68,21 @@ const byKind = Array.from({ length: kinds.length }, (_, kind) => invocations.fil
 /** Those of them that the checker tries: the others say why not. */
 export const exploredOn = (kind: number): readonly Invocation[] => exploredByKind[kind] ?? [];
 const exploredByKind = byKind.map((definitions) => definitions.filter(({ unexplored }) => unexplored === undefined));
+
+/** Does what is not refused, and gives the words of the answer. */
+export const carryOut = (kernel: Kernel, definition: Invocation, request: Request): readonly bigint[] => {
+  const watched = kernel.watch?.(definition, request);
+  if (watched === undefined) return definition.effect(kernel, request) ?? [];
+  try {
+    const words = definition.effect(kernel, request) ?? [];
+    watched.performed();
+    return words;
+  } catch (error) {
+    if (error instanceof KernelHalt || error instanceof Preempted) throw error;
+    watched.failed(error);
+    return [];
+  }
+};
 
 /** The first refusal that holds, in seL4's order. */
 export const refusedBy = (kernel: Kernel, definition: Invocation, request: Request): { readonly index: number; readonly refusal: Refusal; readonly words: readonly bigint[] } | undefined => {

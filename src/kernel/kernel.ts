@@ -1,6 +1,7 @@
 /** What an invocation gets to work with: the tables, the unchanging plan, and where steps for the SMMU go. */
 import type { Step } from "../base/step.ts";
 import type { Driver } from "./driver.ts";
+import type { Invocation, Request } from "./invocation.ts";
 import type { Plan } from "./plan.ts";
 import type { Profile, Safeguard } from "./profile.ts";
 import type { KernelTables } from "./state.ts";
@@ -38,6 +39,12 @@ export interface Contents {
   preemptAfter: number | undefined;
 }
 
+/** Told how an invocation ended: performed, or by an error of the kernel's own, which is then no error of the caller. */
+export interface Watched {
+  readonly performed: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 export interface Kernel {
   readonly plan: Plan;
   readonly profile: Profile;
@@ -46,6 +53,8 @@ export interface Kernel {
   /** Appends steps to what this invocation gives the SMMU. */
   readonly emit: (steps: readonly Step[]) => void;
   readonly contents?: Contents;
+  /** Told of an invocation before it is performed: for who holds a kernel to its answers. */
+  readonly watch?: (definition: Invocation, request: Request) => Watched;
 }
 
 export const noContents = (): Contents => ({ messages: new Map(), calls: new Map(), registers: new Map(), virtualRegisters: new Map(), preemptAfter: undefined });

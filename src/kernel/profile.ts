@@ -86,8 +86,10 @@ export const profileFields: Readonly<Record<Exclude<keyof Profile, "name" | "wit
 /** The safeguards that can be removed, each with what the kernel then forgets. */
 export const safeguards = {
   "unmap-invalidates": "Page_Unmap clears the entry but issues no TLB invalidation",
+  "gbpa-aborts": "boot leaves GBPA as it is out of reset, so that whatever comes while an SMMU does not translate passes",
   "unbind-clears-ste": "UnbindCB drops the binding but leaves the stream table entry",
   "revoke-finalises-kernel-copies": "Revoke empties SIDNode and CBNode slots without reprogramming the SMMU",
+  "revoke-takes-all": "Revoke stops after the first of the capabilities that it finds",
   "frame-delete-invalidates": "deleting a mapped frame clears the entry but issues no TLB invalidation, so the page is retyped while cached",
   "frame-delete-unmaps": "deleting a mapped frame leaves the mapping where another capability to the frame is left, which does not stand for it",
   "table-delete-invalidates": "deleting a mapped page table clears the entry above but issues no invalidation, so the table is retyped while cached",

@@ -84,13 +84,22 @@ export const kernelShape = (plan: Plan) => {
     /** Interrupts whose handler is issued (intStateIRQTable). */
     irq: { rows: plan.irqs.length, fields: { issued: flag } },
     /** Set when the kernel has stopped (kernel.ts `halt`); only where ASID pools can be deleted. */
-    processor: { rows: 1, fields: { halted: below(plan.asidPools.length > 0 ? 2 : 1) } },
+    processor: {
+      rows: 1,
+      fields: {
+        halted: below(plan.asidPools.length > 0 ? 2 : 1),
+        /** Which promise the last invocation broke by its answer (src/check/properties/promises.ts); 0 for none. The kernel never reads it. */
+        broken: below(plan.open ? 1 : MOST_PROMISES + 1),
+      },
+    },
     vcpu: { rows: plan.vcpus.length, fields: { thread: optional(plan.threads.length) } },
     /** Number of the machine's state: table memory, registers and may-cache set. The kernel never reads it. */
     machine: { rows: 1, fields: { id: interned } },
   } as const;
 };
 
+/** What a state has room to name; more promises than there are. */
+export const MOST_PROMISES = 31;
 /** armKSASIDTable has 2^7 entries (seL4 structures_64.h asidHighBits). */
 export const ASID_POOLS = 128;
 /** A pool has 2^9 ASIDs (asidLowBits). */

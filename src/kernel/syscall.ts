@@ -8,7 +8,7 @@ import { hex } from "../base/words.ts";
 import type { ErrorName } from "../../specs/sel4/error.ts";
 import { CNODE_ZOMBIE, ENDPOINT, NOTIFICATION, NULL, REPLY, SGI_SIGNAL, THREAD_ZOMBIE } from "./capability.ts";
 import { CAN_RECEIVE, CAN_SEND, receiveIPC, sendIPC, type Sending } from "./endpoint.ts";
-import { invocationsOf, refusedBy } from "./invocations.ts";
+import { invocationsOf, carryOut, refusedBy } from "./invocations.ts";
 import { type Delivery, slotOfThread } from "./ipc.ts";
 import type { Kernel, Message, Parcel } from "./kernel.ts";
 import { boundThread, receiveSignal, sendSignal } from "./notification.ts";
@@ -64,7 +64,7 @@ export const decode = (kernel: Kernel, target: number, caps: readonly number[], 
   const request = { target, caps, words, ...(thread === undefined ? {} : { thread }) };
   const refused = refusedBy(kernel, definition, request);
   if (refused !== undefined) return { error: refused.refusal.error, words: refused.words };
-  return { error: "seL4_NoError", words: definition.effect(kernel, request) ?? [] };
+  return { error: "seL4_NoError", words: carryOut(kernel, definition, request) };
 };
 
 const nameOf = (kernel: Kernel, thread: number): string => kernel.plan.subjects.find((subject) => subject.thread === thread)?.name ?? kernel.plan.threads[thread]!.name;

@@ -115,8 +115,8 @@ describe("vacuity", () => {
     const some = { ...never, needs: { words: "a stream reaches a range", met: ({ streams }: SystemState) => streams.some(({ reaches }) => reaches.length >= 1) } };
     expect(checked(some).vacuous).toEqual([]);
     const trusted = layoutOf("one-driver", (spec) => spec.replace("kind: driver", "kind: driver\n    trusted: true"));
-    // What these three need is there from boot on, whoever acts.
-    const shown = ["derivation-tree", "counters", "no-wedge"];
+    // What these need is there from boot on, whoever acts.
+    const shown = ["derivation-tree", "counters", "kept-promises", "no-wedge"];
     expect(checkLayout(trusted).vacuous!.map(({ property }) => property)).toEqual(properties.map(({ name }) => name).filter((name) => !shown.includes(name)));
   });
 

@@ -203,7 +203,7 @@ describe("check", () => {
 
   it("--list gives each property with its mutants", () => {
     const listed = JSON.parse(run("check", "--list", "--json").stdout) as { name: string; mutants: unknown[] }[];
-    expect(listed.map(({ name }) => name)).toEqual(["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "no-stale", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"]);
+    expect(listed.map(({ name }) => name)).toEqual(["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "no-stale", "refinement", "authority-confinement", "derivation-tree", "counters", "kept-promises", "no-wedge"]);
     expect(listed.every(({ mutants }) => mutants.length > 0)).toBe(true);
   });
 

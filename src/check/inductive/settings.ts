@@ -311,7 +311,7 @@ export const coreInvocations: readonly CoreInvocation[] = [
   },
 ];
 
-/** Safeguards of what is no part of the core: page tables as objects, and Retype. Nothing here can tell that one is gone. */
+/** Safeguards of what is no part of the core: boot, page tables as objects, and Retype. Nothing here can tell that one is gone. */
 export const outsideTheCore: readonly Safeguard[] = [
   "table-delete-invalidates",
   "table-invalidates-everything-below",
@@ -323,4 +323,6 @@ export const outsideTheCore: readonly Safeguard[] = [
   "delete-clears-issued",
   "issue-refuses-twice",
   "retype-respects-children",
+  "revoke-takes-all",
+  "gbpa-aborts",
 ];

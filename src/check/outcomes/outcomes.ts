@@ -10,10 +10,11 @@ import { canonicalise } from "../../kernel/canonical.ts";
 import { CNODE } from "../../kernel/capability.ts";
 import { forEachInstance } from "../../kernel/instances.ts";
 import type { Invocation, Request } from "../../kernel/invocation.ts";
-import { refusedBy } from "../../kernel/invocations.ts";
+import { carryOut, refusedBy } from "../../kernel/invocations.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { KernelShape } from "../../kernel/state.ts";
 import type { Booted } from "../../system/boot.ts";
+import { watchPromises } from "../properties/promises.ts";
 import type { Collapse } from "../search/collapse.ts";
 import { Alike } from "../symmetry/alike.ts";
 import type { Group } from "../symmetry/group.ts";
@@ -68,7 +69,14 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
   const alike = symmetric === undefined ? undefined : new Alike(symmetric.group, symmetric.orbits, recorder, shape, symmetric.machineWord);
   const { window, questions, written } = recorder;
   let emitted: Step[] = [];
-  const kernel: Kernel = { plan, profile, driver, tables: recorder.tables, emit: (steps) => void emitted.push(...steps) };
+  const begin = (): (() => void) => {
+    const before = window.slice();
+    return () => {
+      window.set(before);
+      emitted = [];
+    };
+  };
+  const kernel: Kernel = { plan, profile, driver, tables: recorder.tables, emit: (steps) => void emitted.push(...steps), watch: watchPromises(() => kernel, { given: () => emitted, begin }) };
 
   const lists = new StepLists();
   const asked = new Set<Fact>();
@@ -130,7 +138,7 @@ export const createOutcomes = ({ plan, profile, driver, shape }: Booted, subject
     emitted = [];
     const refused = refusedBy(kernel, definition, request);
     if (refused !== undefined) return refused.index;
-    definition.effect(kernel, request);
+    carryOut(kernel, definition, request);
     canonicalise(kernel);
     return -1;
   };

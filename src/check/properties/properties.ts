@@ -8,10 +8,11 @@ import { failClosed } from "./failClosed.ts";
 import { noDangling } from "./noDangling.ts";
 import { noStale } from "./noStale.ts";
 import { noWedge } from "./noWedge.ts";
+import { keptPromises } from "./promises.ts";
 import type { Property } from "./property.ts";
 import { refinement } from "./refinement.ts";
 
-export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "no-stale", "refinement", "authority-confinement", "derivation-tree", "counters", "no-wedge"] as const;
+export const propertyNames = ["dma-confinement", "dma-integrity", "no-dangling", "fail-closed", "no-stale", "refinement", "authority-confinement", "derivation-tree", "counters", "kept-promises", "no-wedge"] as const;
 export type PropertyName = (typeof propertyNames)[number];
 
-export const properties: readonly (Property & { readonly name: PropertyName })[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, noStale, refinement, authorityConfinement, derivationTree, counters, noWedge];
+export const properties: readonly (Property & { readonly name: PropertyName })[] = [dmaConfinement, dmaIntegrity, noDangling, failClosed, noStale, refinement, authorityConfinement, derivationTree, counters, keptPromises, noWedge];

@@ -125,7 +125,7 @@ const rowName = (plan: Plan, table: string, row: number): string => {
 
 const changes = (plan: Plan, before: Plain<KernelShape>, after: Plain<KernelShape>): TraceStep["changed"] =>
   (Object.keys(after) as (keyof KernelShape)[])
-    .filter((table) => table !== "machine")
+    .filter((table) => table !== "machine" && table !== "processor")
     .flatMap((table) =>
       after[table].flatMap((row, index) =>
         Object.entries(row).flatMap(([field, value]) => {
