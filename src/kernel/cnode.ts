@@ -41,7 +41,7 @@ const deriveRefusals: readonly Refusal[] = [
   ),
   refusal("seL4_IllegalOperation", "an unmapped page table cannot be copied", (kernel, request) => {
     const slot = sourceSlot(kernel, request);
-    return slot.kind === PAGE_TABLE && slot.asid === NONE ? [] : undefined;
+    return slot.kind === PAGE_TABLE && slot.asid === NONE && keeps(kernel, "tables-copied-mapped") ? [] : undefined;
   }),
   refusal("seL4_IllegalOperation", "a VSpace without an ASID cannot be copied", (kernel, request) => {
     const slot = sourceSlot(kernel, request);

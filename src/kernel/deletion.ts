@@ -147,7 +147,7 @@ export const deleteSlot = (kernel: Kernel, row: number, exposed = true): void =>
   if (slot.kind === NULL) return;
   const final = isFinal(kernel, row);
   const { kind, object, asid, address, rights } = slot;
-  if (final && hasSlots(kind)) {
+  if (final && hasSlots(kind) && (kind !== CNODE || keeps(kernel, "cnode-delete-empties"))) {
     if (kind === THREAD) finalise(kernel, kernel.plan.slots[row]!, { kind, object, asid, address, rights }, final);
     return deleteWithSlots(kernel, row, exposed);
   }

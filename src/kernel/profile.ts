@@ -108,6 +108,8 @@ export const safeguards = {
   "copy-fills-untyped": "copying an untyped does not mark it as full, so that both copies hand out the same memory",
   "delete-hands-children-on": "deleting a capability leaves its children in the derivation tree with a parent that is gone",
   "delete-clears-issued": "deleting the last capability of a stream or context bank leaves it marked as issued, so that it is lost for good",
+  "cnode-delete-empties": "deleting the last capability of a CNode leaves what stands in it",
+  "tables-copied-mapped": "a page table that is not mapped may be copied, and then each copy maps it",
   "delete-unbinds": "deleting the last capability of a stream or context bank leaves it bound, so that whoever it is issued to next finds another's binding in it",
   "vspace-delete-frees-asid": "deleting the last capability of an address space leaves its ASID naming it",
   "issue-refuses-twice": "GetSID and GetCB do not ask whether the capability was issued already",

@@ -41,6 +41,6 @@ describe("check --mutants", () => {
 
   it("takes no spec and no system without a broken kernel", () => {
     expect(run("specs/systems/one-driver/system.yaml", "--mutants")).toMatchObject({ status: 2, stdout: "" });
-    expect(run("--mutants", "--system", "nowhere").stderr).toContain("one-driver, two-cards, shared-config, two-spaces, self-service");
+    expect(run("--mutants", "--system", "nowhere").stderr).toContain("one-driver, two-cards, shared-config, two-spaces, self-service, large-frames");
   });
 });

@@ -325,4 +325,6 @@ export const outsideTheCore: readonly Safeguard[] = [
   "retype-respects-children",
   "revoke-takes-all",
   "gbpa-aborts",
+  "cnode-delete-empties",
+  "tables-copied-mapped",
 ];

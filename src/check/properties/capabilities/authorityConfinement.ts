@@ -3,7 +3,7 @@
  * bank or a piece of memory is not made twice. What policy says of memory is no part of it: that is dma-confinement.
  */
 import { NONE } from "../../../base/state.ts";
-import { CNODE, FRAME, kinds, NULL } from "../../../kernel/capability.ts";
+import { CNODE, CNODE_ZOMBIE, FRAME, kinds, NULL } from "../../../kernel/capability.ts";
 import type { Kernel } from "../../../kernel/kernel.ts";
 import type { Plan } from "../../../kernel/plan.ts";
 import type { Booted } from "../../../system/boot.ts";
@@ -32,6 +32,13 @@ const exclusiveWith = (plan: Plan, { anywhere }: Bound): ((kind: number, object:
   };
 };
 
+/** A CNode that Retype made goes with its last capability, and what stands in it with it: its memory is handed out again. */
+const isStranded = ({ plan, tables: { slot } }: Kernel, row: number): boolean => {
+  const place = plan.slots[row]!;
+  if (place.in !== "cnode" || plan.cnodes[place.cnode]!.address === undefined) return false;
+  return !slot.any({ kind: CNODE, object: place.cnode }) && !slot.any({ kind: CNODE_ZOMBIE, object: place.cnode });
+};
+
 const partsOf = (booted: Booted): readonly Part[] => {
   const bound = boundOf(booted);
   const exclusive = exclusiveWith(booted.plan, bound);
@@ -44,6 +51,7 @@ const partsOf = (booted: Booted): readonly Part[] => {
     const slot = kernel.tables.slot.at(row);
     const { kind } = slot;
     if (kind === NULL) return undefined;
+    if (isStranded(kernel, row)) return `${slotText(kernel, row)} stands in a CNode that nobody has any more`;
     const { object } = slot;
     const most = bound.at(row, kind, object);
     if (most === NONE) return `${slotText(kernel, row)}, and nothing that its holder had at first leads to that`;
@@ -55,7 +63,7 @@ const partsOf = (booted: Booted): readonly Part[] => {
 
 export const authorityConfinement = ofParts({
   name: "authority-confinement",
-  sentence: "Nobody holds a capability that the first state's capabilities do not lead to, and none is made of a stream, a bank or memory that is somebody's already.",
+  sentence: "Nobody holds a capability that the first state's capabilities do not lead to, none is made of a stream, a bank or memory that is somebody's already, and none is left in a CNode that is gone.",
   needs: {
     words: "a component that is not trusted holds a capability to more than its own CNode",
     met: ({ kernel: { plan, tables } }) =>

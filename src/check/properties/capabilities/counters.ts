@@ -3,9 +3,10 @@
  * it is somebody's. Of an untyped: how much was made of it. Where a profile counts an address space's banks: that count.
  */
 import { NONE } from "../../../base/state.ts";
-import { CB, NULL, SID, UNTYPED, VSPACE } from "../../../kernel/capability.ts";
+import { CB, NULL, PAGE_TABLE, SID, UNTYPED, VSPACE } from "../../../kernel/capability.ts";
 import type { Kernel } from "../../../kernel/kernel.ts";
 import type { Booted } from "../../../system/boot.ts";
+import { ENTRY_TABLE } from "../../../kernel/state.ts";
 import { memoryOf } from "./memory.ts";
 import type { Part } from "../property.ts";
 import { ofParts, ofRows, slotText } from "./parts.ts";
@@ -45,6 +46,15 @@ const bound = ({ plan }: Booted): Part[] => [
   ...plan.cbs.map(({ name, node }, object) => part(({ tables: { slot } }) => (slot.at(node).kind === NULL || slot.any({ kind: CB, object }) ? undefined : `bank ${name} has an address space, and nobody holds a capability to it`))),
 ];
 
+/** A table that is in use is so by all its capabilities: through one that does not say so it would be mapped a second time. */
+const inUse = (kernel: Kernel, row: number): string | undefined => {
+  const { plan, tables } = kernel;
+  const { kind, object, asid } = tables.slot.at(row);
+  if (kind !== PAGE_TABLE) return undefined;
+  const uses = tables.entry.having({ kind: ENTRY_TABLE, page: object }).some((entry) => tables.vspace.at(plan.entries[entry]!.vspace).asid !== asid);
+  return uses ? `an address space goes by the table of ${slotText(kernel, row)}, which does not say so` : undefined;
+};
+
 /** Bytes that the kernel takes for free are not part of anything. */
 const handedOut = (kernel: Kernel, row: number): string | undefined => {
   const { plan, tables: { slot } } = kernel;
@@ -78,7 +88,7 @@ const banks = ({ plan, profile }: Booted): Part[] =>
 
 export const counters = ofParts({
   name: "counters",
-  sentence: "A stream, a bank and an ASID are taken exactly as long as somebody holds them, what is bound is taken, and an untyped counts as handed out whatever was made of it.",
+  sentence: "A stream, a bank and an ASID are taken exactly as long as somebody holds them, what is bound is taken, a page table in use is so by all its capabilities, and an untyped counts as handed out whatever was made of it.",
   needs: { words: "a stream or a bank is issued", met: ({ kernel: { tables } }) => tables.sid.some((sid) => sid.issued === 1) || tables.cb.some((cb) => cb.issued === 1) },
-  parts: (booted) => [...issued(booted), ...bound(booted), ...named(booted), ...naming(booted), ...(booted.plan.untypeds.length === 0 ? [] : ofRows(booted, handedOut)), ...banks(booted)],
+  parts: (booted) => [...issued(booted), ...bound(booted), ...named(booted), ...naming(booted), ...(booted.plan.untypeds.length === 0 ? [] : ofRows(booted, handedOut)), ...ofRows(booted, inUse), ...banks(booted)],
 });
