@@ -21,7 +21,7 @@ import { readReplayText, replayText } from "../../src/testing/replayText.ts";
 import { ForeignWalk } from "../../src/testing/sample.ts";
 import { layoutOf } from "../kernel/fixture.ts";
 
-const RUNS = 500;
+const RUNS = 400;
 const SEED = 2;
 
 describe("what random walks find", () => {
