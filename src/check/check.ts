@@ -7,8 +7,8 @@ import type { Layout, LayoutDmaPath } from "../system/layout.ts";
 import { defaultScope, scale, type Scope, unscaled } from "../system/scale.ts";
 import type { CheckOptions } from "./checkOptions.ts";
 import type { Found } from "./search/breadth.ts";
-import { exploreWhole, inSlices, type Run } from "./explore.ts";
-import { askedProfile } from "./askedProfile.ts";
+import { type Explored, exploreWhole, inSlices, type Run } from "./explore.ts";
+import { type AskedProfile, askedProfile } from "./askedProfile.ts";
 import { keepingOf } from "./kept/keeping.ts";
 import type { OperationCoverage } from "./coverage.ts";
 import { createModel, type Model } from "./model.ts";
@@ -125,6 +125,14 @@ export const told = (error: unknown, model: Model, { resume }: CheckOptions): un
   return resume === undefined || error instanceof Refusal ? error : damaged(resume, `${String(error)} (or this is a bug in cofferdam)`);
 };
 
+/** The verdict of what was explored, by however many threads. `model` is of the whole system. */
+export const concluded = (layout: Layout, model: Model, head: TraceModel, scope: Scope, asked: AskedProfile, explored: Explored): Verdict => {
+  asked.stop();
+  const reached = { ...reachedBy(explored.model), profileFields: { asked: asked.asked(), never: asked.never() } };
+  const broken = explored.found.map((one) => violationOf(layout, one.model, scope, head.caches, one.found));
+  return verdictOf(model, head, explored.run, reached, broken);
+};
+
 /**
  * Explores the scaled layout under every order of invocations that untrusted components can make. Throws a Refusal where a
  * checkpoint cannot be used, or a property of the user's own does not judge.
@@ -138,10 +146,7 @@ export const checkLayout = (layout: Layout, options: CheckOptions = {}): Verdict
     const keeping = keepingOf(model, head, traces, asked, options);
     const sliced = inSlices(model, head.caches, keeping !== undefined, options);
     const explored = sliced.explored ?? exploreWhole(model, keeping, head.caches, sliced.bounds, options);
-    asked.stop();
-    const reached = { ...reachedBy(explored.model), profileFields: { asked: asked.asked(), never: asked.never() } };
-    const broken = explored.found.map((one) => violationOf(layout, one.model, scope, caches, one.found));
-    return verdictOf(model, head, { ...explored.run, ...sliced.told }, reached, broken);
+    return concluded(layout, model, head, scope, asked, { ...explored, run: { ...explored.run, ...sliced.told } });
   } catch (error) {
     throw told(error, model, options);
   }

@@ -5,7 +5,7 @@ import { defaultScope } from "../../system/scale.ts";
 import { heeded } from "../answering.ts";
 import { askedProfile } from "../askedProfile.ts";
 import type { Bounds } from "../search/breadth.ts";
-import { bootAt, reachedBy, told, verdictOf, violationOf } from "../check.ts";
+import { bootAt, concluded, told } from "../check.ts";
 import type { CheckOptions } from "../checkOptions.ts";
 import { alikeTold, type Explored, groupFor, inSlices, signatureIn } from "../explore.ts";
 import { reachedTogether } from "../coverage.ts";
@@ -91,10 +91,7 @@ export const checkInParallel = async (layout: Layout, options: ParallelOptions):
   try {
     const sliced = inSlices(model, caches, keeping !== undefined, options);
     const explored = sliced.explored ?? (await whole(sliced.bounds));
-    asked.stop();
-    const reached = { ...reachedBy(explored.model), profileFields: { asked: asked.asked(), never: asked.never() } };
-    const broken = explored.found.map((one) => violationOf(layout, one.model, scope, caches, one.found));
-    return verdictOf(model, head, { ...explored.run, ...sliced.told }, reached, broken);
+    return concluded(layout, model, head, scope, asked, { ...explored, run: { ...explored.run, ...sliced.told } });
   } catch (error) {
     throw told(error, model, options);
   }
